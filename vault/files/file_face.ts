@@ -1,0 +1,359 @@
+/**
+ * `vault-roles.yml` and `vault-tokens.yml`: written after each change, and read when somebody edited them.
+ *
+ * The database is the truth. A file counts as ours while its digest is that of the text last written, or of the one
+ * before (a crash between the commit of a digest and the rename leaves that one). Anything else is an edit: it is taken
+ * in as a whole or refused as a whole, and while it is refused the file is left alone, so that nothing is lost.
+ *
+ * @module
+ */
+
+import { asVaultError, VaultError } from "../errors.ts";
+import type { Clock, Logger, RandomSource } from "../ports.ts";
+import type { VaultState } from "../state.ts";
+import type { FileRecord } from "../storage/records.ts";
+import type { Store, Write } from "../storage/store.ts";
+import { firstUserMark } from "../tokens/token_service.ts";
+import type { Writer } from "../writer.ts";
+import { digestOf, prepareFile } from "./disk.ts";
+import type { Document, FileName } from "./document.ts";
+import { type Edit, type FileDifference, planEdit } from "./edits.ts";
+import { readFile } from "./read_file.ts";
+import { renderFile } from "./render.ts";
+
+/** How a file stands to the vault. */
+export interface FileStatus {
+  readonly name: FileName;
+  readonly path: string;
+  readonly generation: number;
+  /** `refused`: an edit that wasn't taken, and the vault writes no more to the file; `failing`: it can't be written. */
+  readonly state: "written" | "pending" | "refused" | "failing";
+  readonly reason: string | null;
+}
+
+/** What the face is made of. */
+export interface FileParts {
+  readonly store: Store;
+  readonly state: VaultState;
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly paths: Readonly<Record<FileName, string>>;
+}
+
+const NAMES: readonly FileName[] = ["roles", "tokens"];
+const NEVER_WRITTEN: FileRecord = { generation: 0, digest: "", previousDigest: "", dirty: true };
+
+/** A change reaches the files within a second; waiting a little lets a burst share one write. */
+const WRITE_DELAY_MS = 200;
+
+const RETRY_DELAY_MS = 5000;
+const MAX_NAMED_ROWS = 20;
+
+interface Trouble {
+  readonly state: "refused" | "failing";
+  readonly reason: string;
+}
+
+type Documents = { roles?: Document<"roles">; tokens?: Document<"tokens"> };
+
+/** Keeps the two files and the vault in step. */
+export class FileFace {
+  readonly #in: FileParts;
+  readonly #trouble = new Map<FileName, Trouble>();
+  /** Files that are being written now: rows changed meanwhile belong to the generation after. */
+  readonly #writing = new Set<FileName>();
+  readonly #changedWhileWriting = new Set<FileName>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(parts: FileParts) {
+    this.#in = parts;
+    parts.writer.addBookkeeping((writes) => this.#markChanged(writes));
+  }
+
+  /**
+   * Takes in edited files, at start and on SIGHUP, then writes what is behind.
+   *
+   * @param atStart Whether an invalid file may stop the vault.
+   * @throws {VaultError} `config_invalid` at start, naming path, line and key; nothing was changed.
+   */
+  reload(atStart: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      const documents: Documents = {};
+      for (const name of NAMES) {
+        await this.#orRefuse([name], atStart, async () => {
+          Object.assign(documents, await this.#readEdited(name));
+        });
+      }
+      await this.#orRefuse(Object.keys(documents) as FileName[], atStart, () => this.#takeIn(documents));
+      this.#schedule(0);
+    });
+  }
+
+  /** How each file stands. */
+  status(): FileStatus[] {
+    return NAMES.map((name) => {
+      const { generation, dirty } = this.#record(name);
+      const trouble = this.#trouble.get(name);
+      const state = trouble?.state ?? (dirty ? "pending" : "written");
+      return { name, path: this.#in.paths[name], generation, state, reason: trouble?.reason ?? null };
+    });
+  }
+
+  /** What {@link take} would do; `config_invalid` for a file that can't be taken, `not_found` for none. */
+  async diff(name: FileName): Promise<readonly FileDifference[]> {
+    return this.#plan(await this.#read(name)).differences;
+  }
+
+  /** Applies a file to the present state whatever generation it is based on; a revoked token stays dead all the same. */
+  async take(name: FileName): Promise<readonly FileDifference[]> {
+    const document = await this.#read(name);
+    let differences: readonly FileDifference[] = [];
+    await this.#inTurn(async () => {
+      differences = await this.#apply({ [name]: document });
+      this.#schedule(0);
+    });
+    return differences;
+  }
+
+  /** Writes the vault's own state over a file, edited or not. */
+  async discard(name: FileName): Promise<FileStatus> {
+    await this.#inTurn(async () => {
+      this.#trouble.delete(name);
+      await this.#write(name, true);
+    });
+    return this.status().find((status) => status.name === name)!;
+  }
+
+  /** Writes what is behind, and stops. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#inTurn(() => this.#writeAll());
+  }
+
+  /** Resolves when every change made so far is in the files, or can't be. */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return this.#inTurn(() => this.#writeAll());
+  }
+
+  // Reading
+
+  async #readEdited(name: FileName): Promise<Documents> {
+    this.#trouble.delete(name);
+    const digest = await digestOf(this.#in.paths[name]);
+    if (digest === null || this.#isOurs(name, digest)) return {};
+    const document = await readFile(name, this.#in.paths[name]);
+    const reason = await this.#whyTooOld(document);
+    if (reason === null) return { [name]: document };
+    this.#refuse([name], reason);
+    return {};
+  }
+
+  /** Runs `work`; at start its failure stops the vault, later it is an edit refused. */
+  async #orRefuse(names: readonly FileName[], atStart: boolean, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (atStart) throw error;
+      this.#refuse(names, asVaultError(error).message);
+    }
+  }
+
+  async #read(name: FileName): Promise<Document> {
+    const path = this.#in.paths[name];
+    if (await digestOf(path) === null) throw new VaultError("not_found", `There is no file ${path}`);
+    return await readFile(name, path);
+  }
+
+  /** Why an edit can't be taken as it is, or null. Taking one based on an older state would undo what came after. */
+  async #whyTooOld(document: Document): Promise<string | null> {
+    const { generation, dirty } = this.#record(document.file);
+    const fresh = !this.#in.state.meta.has("first_user_at");
+    if (document.generation === null) {
+      return fresh ? null : "the file has no generation, and this vault already held users";
+    }
+    if (document.generation === generation && !dirty) return null;
+    if (fresh && generation === 0) return null;
+    const rows = await this.#changedSince(document.file, document.generation);
+    const named = rows.slice(0, MAX_NAMED_ROWS).join(", ") + (rows.length > MAX_NAMED_ROWS ? ", …" : "");
+    return `it is based on generation ${document.generation}; changed since: ${named || "nothing by name"}`;
+  }
+
+  async #changedSince(file: FileName, generation: number): Promise<string[]> {
+    const rows: string[] = [];
+    for await (const page of this.#in.store.read("file_change")) {
+      for (const { key, value } of page) {
+        if (key.startsWith(`${file}/`) && value.generation > generation) rows.push(key.slice(file.length + 1));
+      }
+    }
+    return rows;
+  }
+
+  // Taking in
+
+  async #takeIn(documents: Documents): Promise<void> {
+    const names = Object.keys(documents) as FileName[];
+    if (names.length === 0) return;
+    for (const name of names) {
+      for (const warning of documents[name]!.warnings) {
+        this.#in.logger.log("warn", "file_read", { file: this.#in.paths[name], warning });
+      }
+    }
+    await this.#apply(documents);
+  }
+
+  async #apply(documents: Documents): Promise<readonly FileDifference[]> {
+    const differences = await this.#in.writer.change(() => {
+      const edit = this.#plan(documents);
+      const marks = (Object.values(documents) as Document[]).map((document) => this.#acceptedMark(document));
+      const first = edit.writes.some((write) => write.kind === "user")
+        ? firstUserMark(this.#in.state, this.#in.clock)
+        : [];
+      return { writes: [...edit.writes, ...first, ...marks], result: () => edit.differences };
+    });
+    for (const name of Object.keys(documents) as FileName[]) this.#trouble.delete(name);
+    for (const { row, change, detail } of differences) {
+      this.#in.logger.log("info", "file_edit_applied", { row, change, detail });
+    }
+    return differences;
+  }
+
+  #plan(documents: Documents | Document): Edit {
+    const edited = "file" in documents ? { [documents.file]: documents } : documents;
+    return planEdit(edited, this.#in);
+  }
+
+  /** The edited text counts as ours from the commit that takes it in, or a crash would leave it a stranger. */
+  #acceptedMark({ file, digest }: Document): Write {
+    const { generation, digest: previousDigest } = this.#record(file);
+    return { kind: "file", key: file, value: { generation, digest, previousDigest, dirty: true } };
+  }
+
+  #refuse(names: readonly FileName[], reason: string): void {
+    for (const name of names) {
+      this.#trouble.set(name, { state: "refused", reason });
+      this.#in.logger.log("error", "file_edit_refused", {
+        file: this.#in.paths[name],
+        reason,
+        hint: `see \`runevault file diff ${name}\`, then \`file take ${name}\` or \`file discard ${name}\``,
+      });
+    }
+  }
+
+  // Writing
+
+  /** The bookkeeping of a change: which rows of which files it touches. */
+  #markChanged(writes: readonly Write[]): Write[] {
+    const rows = this.#touchedRows(writes);
+    const marks: Write[] = [];
+    for (const name of NAMES) {
+      const touched = rows.filter((row) => row.startsWith(`${name}/`));
+      if (touched.length === 0) continue;
+      const record = this.#record(name);
+      const generation = record.generation + (this.#writing.has(name) ? 2 : 1);
+      marks.push(...touched.map((key): Write => ({ kind: "file_change", key, value: { generation } })));
+      if (this.#writing.has(name)) this.#changedWhileWriting.add(name);
+      const settled = !record.dirty && !writes.some((write) => write.kind === "file" && write.key === name);
+      if (settled) marks.push({ kind: "file", key: name, value: { ...record, dirty: true } });
+    }
+    if (marks.length > 0) this.#schedule(WRITE_DELAY_MS);
+    return marks;
+  }
+
+  #touchedRows(writes: readonly Write[]): string[] {
+    const newUsers = new Map<string, string>();
+    const rows = new Set<string>();
+    for (const write of writes) {
+      if (write.kind === "user" && write.value) newUsers.set(write.key, write.value.name);
+      else if (write.kind === "role") rows.add(`roles/${write.key}`);
+      else if (write.kind === "user_token" && write.value) {
+        const { entityId } = write.value;
+        rows.add(`tokens/${newUsers.get(entityId) ?? this.#in.state.users.get(entityId)?.record.name}`);
+      }
+    }
+    return [...rows];
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#closed || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#inTurn(() => this.#writeAll());
+    }, delayMs);
+  }
+
+  async #writeAll(): Promise<void> {
+    for (const name of NAMES) {
+      if (this.#trouble.get(name)?.state !== "refused") await this.#writeOrComplain(name);
+    }
+  }
+
+  async #writeOrComplain(name: FileName): Promise<void> {
+    try {
+      if (this.#record(name).dirty || !await this.#isCurrentOnDisk(name)) await this.#write(name, false);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : "unknown failure";
+      this.#trouble.set(name, { state: "failing", reason });
+      this.#in.logger.log("error", "file_write_failed", { file: this.#in.paths[name], reason });
+      this.#schedule(RETRY_DELAY_MS);
+    }
+  }
+
+  /** Writes one file: its text, then the digest into the store, then the rename. */
+  async #write(name: FileName, overStranger: boolean): Promise<void> {
+    const path = this.#in.paths[name];
+    const generation = this.#record(name).generation + 1;
+    this.#writing.add(name);
+    this.#changedWhileWriting.delete(name);
+    try {
+      const prepared = await prepareFile(path, renderFile(name, this.#in.state, generation));
+      const onDisk = await digestOf(path);
+      if (onDisk !== null && !overStranger && !this.#isOurs(name, onDisk)) {
+        await prepared.discard();
+        return this.#refuse([name], "it was edited, and the vault has changed since: see what differs");
+      }
+      await this.#commitDigest(name, generation, prepared.digest, onDisk ?? "");
+      await prepared.commit();
+      this.#trouble.delete(name);
+      if (this.#record(name).dirty) this.#schedule(WRITE_DELAY_MS);
+    } finally {
+      this.#writing.delete(name);
+    }
+  }
+
+  #commitDigest(name: FileName, generation: number, digest: string, previousDigest: string): Promise<void> {
+    return this.#in.writer.change(() => {
+      // From here on, inside the writer's turn, a change belongs to the next generation again.
+      this.#writing.delete(name);
+      const dirty = this.#changedWhileWriting.delete(name);
+      const value = { generation, digest, previousDigest, dirty };
+      return { writes: [{ kind: "file", key: name, value }], result: () => {} };
+    });
+  }
+
+  async #isCurrentOnDisk(name: FileName): Promise<boolean> {
+    const { digest } = this.#record(name);
+    return await digestOf(this.#in.paths[name]) === digest;
+  }
+
+  #isOurs(name: FileName, digest: string): boolean {
+    const record = this.#record(name);
+    return digest === record.digest || digest === record.previousDigest;
+  }
+
+  #record(name: FileName): FileRecord {
+    return this.#in.state.files.get(name) ?? NEVER_WRITTEN;
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#work.then(work);
+    this.#work = mine.catch(() => {});
+    return mine;
+  }
+}

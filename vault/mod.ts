@@ -1,0 +1,29 @@
+/**
+ * The domain: users, their tokens, roles and keys, and the state they live in.
+ *
+ * It relies on a store for durability and on its caller for time, randomness and a log (`ports.ts`). It leaves to its
+ * neighbours every protocol: it knows no gRPC, no HTTP, no command line, and reads no environment.
+ *
+ * @module
+ */
+
+export { lastValidDay, utcDay } from "./dates.ts";
+export { asVaultError, ERROR_TABLE, VaultError, type VaultErrorKind } from "./errors.ts";
+export type { FileName } from "./files/document.ts";
+export type { FileDifference } from "./files/edits.ts";
+export type { FileFace, FileStatus } from "./files/file_face.ts";
+export type { EnvelopeService, EnvelopeV1Policy } from "./keys/envelope_service.ts";
+export type { ClientSettings, PublicKeyFiles } from "./keys/key_bundle.ts";
+export { SEAL_KEY_BYTES, SealKey } from "./keys/seal_key.ts";
+export type { SecretService, SecretVersion } from "./keys/secret_service.ts";
+export type { Clock, Logger, LogLevel, RandomSource } from "./ports.ts";
+export { formatRateLimit, parseRateLimit, type RateLimit } from "./roles/rate_limit.ts";
+export type { Role, RoleService } from "./roles/role_service.ts";
+export type { Scope } from "./roles/scope.ts";
+export { VaultState } from "./state.ts";
+export { SqliteStore } from "./storage/sqlite_store.ts";
+export type { Store } from "./storage/store.ts";
+export type { Authenticator, Caller } from "./tokens/authenticator.ts";
+export type { IssuedToken, TokenService, TokenSummary } from "./tokens/token_service.ts";
+export type { UserService, UserSummary } from "./users/user_service.ts";
+export { Vault, type VaultOptions } from "./vault.ts";

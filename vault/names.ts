@@ -1,0 +1,32 @@
+/**
+ * The names of users and roles.
+ *
+ * @module
+ */
+
+import { VaultError } from "./errors.ts";
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
+
+/**
+ * Checks the name of a new user or role.
+ *
+ * @param what What is named, for the message: `user` or `role`.
+ * @throws {VaultError} `invalid_argument`.
+ */
+export function assertName(what: string, name: string): void {
+  if (NAME.test(name)) return;
+  throw new VaultError("invalid_argument", `Invalid ${what} name ${quoteName(name)}`, {
+    hint: "a name is 1 to 64 letters, digits, '.', '_', '@' or '-', and begins with a letter or digit",
+  });
+}
+
+/** Whether a name has the form that new names must have. */
+export function isName(name: string): boolean {
+  return NAME.test(name);
+}
+
+/** A name for messages: quoted, with control characters escaped, cut to a length that fits a log line. */
+export function quoteName(name: string): string {
+  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
+}

@@ -1,0 +1,172 @@
+/**
+ * The vault's state in memory: what every request is answered from.
+ *
+ * It changes in one way only: {@link VaultState.apply}, with writes that the store has already committed, at start and
+ * at each change alike. Nothing here decides anything; the rooms beside it do.
+ *
+ * @module
+ */
+
+import type { RecordKind, Records, RoleRecord, UserRecord, UserTokenRecord } from "./storage/records.ts";
+import type { FileRecord, SecretVersionRecord } from "./storage/records.ts";
+import type { Store, Write } from "./storage/store.ts";
+import type { SlidingWindow } from "./tokens/sliding_window.ts";
+
+/** A user with what is only remembered while the process runs. */
+export interface User {
+  record: UserRecord;
+  /** Its place in {@link VaultState.userList}. */
+  readonly index: number;
+  /** The one user token that is current, if any; older ones may still live in their grace. */
+  token: UserToken | null;
+  window: SlidingWindow | null;
+}
+
+/** A user token with its owner. */
+export interface UserToken {
+  record: UserTokenRecord;
+  readonly user: User;
+}
+
+/** The agent id of a token: the first 32 hex digits of its SHA-256. */
+export function agentIdOf(tokenHash: string): string {
+  return tokenHash.slice(0, 32);
+}
+
+/** Everything the vault knows, indexed for look-up. */
+export class VaultState {
+  /** Number of the last change applied. */
+  sequence = 0;
+  readonly users = new Map<string, User>();
+  /** All users in the order of their creation. */
+  readonly userList: User[] = [];
+  /** Users by case-folded name; more than one only where an old file had names that clash. */
+  readonly #usersByFoldedName = new Map<string, User | User[]>();
+  /** Every token ever issued, live or dead, by agent id. */
+  readonly tokens = new Map<string, UserToken>();
+  /** Agent id of the replaced token that a user may still present until its grace ends (perhaps in the past). */
+  readonly graceByUser = new Map<string, string>();
+  readonly roles = new Map<string, RoleRecord>();
+  readonly secrets = new Map<number, SecretVersionRecord>();
+  /** Counts changes of {@link secrets}, so that what was derived from them can tell that it is old. */
+  secretsStamp = 0;
+  readonly files = new Map<string, FileRecord>();
+  readonly meta = new Map<string, string | number>();
+  /** Tokens that are some user's current one. */
+  liveTokenCount = 0;
+  /** How many current tokens name each role. */
+  readonly tokensByRole = new Map<string, number>();
+
+  /** Reads a whole store into memory. */
+  static async load(store: Store): Promise<VaultState> {
+    const state = new VaultState();
+    for (const kind of ["meta", "secret", "role", "user", "user_token", "file"] as const) {
+      for await (const page of store.read(kind)) {
+        for (const row of page) state.#put(kind, row.key, row.value);
+      }
+    }
+    state.sequence = await store.sequence();
+    return state;
+  }
+
+  /** Applies committed writes. */
+  apply(writes: readonly Write[], sequence: number): void {
+    for (const write of writes) {
+      if (write.value === undefined) this.#delete(write.kind, write.key);
+      else this.#put(write.kind, write.key, write.value);
+    }
+    this.sequence = sequence;
+  }
+
+  /** The user with exactly this name. */
+  userByName(name: string): User | undefined {
+    return this.usersByFoldedName(name).find((user) => user.record.name === name);
+  }
+
+  /** The users whose names equal this one when case is ignored. */
+  usersByFoldedName(name: string): readonly User[] {
+    const found = this.#usersByFoldedName.get(foldName(name));
+    return found === undefined ? [] : Array.isArray(found) ? found : [found];
+  }
+
+  #put<K extends RecordKind>(kind: K, key: string, value: Records[K]): void {
+    switch (kind) {
+      case "user":
+        return this.#putUser(value as UserRecord);
+      case "user_token":
+        return this.#putToken(value as UserTokenRecord);
+      case "role":
+        this.roles.set(key, value as RoleRecord);
+        return;
+      case "secret":
+        this.secrets.set(Number(key), value as SecretVersionRecord);
+        this.secretsStamp++;
+        return;
+      case "file":
+        this.files.set(key, value as FileRecord);
+        return;
+      case "meta":
+        this.meta.set(key, (value as Records["meta"]).value);
+    }
+  }
+
+  #delete(kind: RecordKind, key: string): void {
+    if (kind === "role") this.roles.delete(key);
+    else if (kind === "meta") this.meta.delete(key);
+    else if (kind === "file") this.files.delete(key);
+    else if (kind !== "file_change") throw new TypeError(`Records of kind ${kind} are never deleted`);
+  }
+
+  #putUser(record: UserRecord): void {
+    const known = this.users.get(record.entityId);
+    if (known !== undefined) {
+      known.record = record;
+      return;
+    }
+    const user: User = { record, index: this.userList.length, token: null, window: null };
+    this.users.set(record.entityId, user);
+    this.userList.push(user);
+    const folded = foldName(record.name);
+    const others = this.usersByFoldedName(record.name);
+    this.#usersByFoldedName.set(folded, others.length === 0 ? user : [...others, user]);
+  }
+
+  #putToken(record: UserTokenRecord): void {
+    const agentId = agentIdOf(record.tokenHash);
+    const known = this.tokens.get(agentId);
+    const token = known ?? { record, user: this.users.get(record.entityId)! };
+    if (token.user.token === token) this.#count(token.record.role, -1);
+    token.record = record;
+    this.tokens.set(agentId, token);
+    this.#noteGrace(agentId, record);
+    if (isCurrent(record)) this.#makeCurrent(token);
+    else if (token.user.token === token) token.user.token = null;
+  }
+
+  #noteGrace(agentId: string, record: UserTokenRecord): void {
+    if (record.graceUntil === undefined) return;
+    if (record.ended === undefined) this.graceByUser.set(record.entityId, agentId);
+    else if (this.graceByUser.get(record.entityId) === agentId) this.graceByUser.delete(record.entityId);
+  }
+
+  #makeCurrent(token: UserToken): void {
+    const former = token.user.token;
+    if (former !== null && former !== token) this.#count(former.record.role, -1);
+    token.user.token = token;
+    this.#count(token.record.role, 1);
+  }
+
+  #count(role: string, by: number): void {
+    this.liveTokenCount += by;
+    this.tokensByRole.set(role, (this.tokensByRole.get(role) ?? 0) + by);
+  }
+}
+
+/** Whether a token is its user's current one: neither ended nor replaced by a newer one that it outlives in grace. */
+function isCurrent(record: UserTokenRecord): boolean {
+  return record.ended === undefined && record.graceUntil === undefined;
+}
+
+function foldName(name: string): string {
+  return name.toLowerCase();
+}

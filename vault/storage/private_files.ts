@@ -1,0 +1,62 @@
+/**
+ * Files that hold secrets: made once with mode 0600, durable before they count, and refused when others may read them.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+
+/** Makes a folder (mode 0700) where there is none. */
+export async function makePrivateFolder(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Refuses a secret file or folder that others may read or write.
+ *
+ * @param exemptFolder `$CREDENTIALS_DIRECTORY`: systemd guards what is in it, and chooses the modes itself.
+ * @throws {VaultError} `config_invalid` that says the `chmod`.
+ */
+export async function assertPrivate(path: string, exemptFolder?: string): Promise<void> {
+  if (exemptFolder !== undefined && exemptFolder !== "" && path.startsWith(`${exemptFolder}/`)) return;
+  const { mode, isDirectory } = await Deno.stat(path);
+  if (mode === null || (mode & 0o077) === 0) return;
+  const wanted = isDirectory ? "700" : "600";
+  throw new VaultError(
+    "config_invalid",
+    `${path} has mode ${(mode & 0o777).toString(8)}: others may read or change it`,
+    {
+      hint: `chmod ${wanted} ${path}`,
+    },
+  );
+}
+
+/** Writes a new secret file, fsyncs it and its folder. Fails where the file exists. */
+export async function writeNewPrivateFile(path: string, content: Uint8Array): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID()}.new`;
+  try {
+    await writeSynced(temporary, content);
+    // A link fails where the name is taken; a rename would replace somebody's file.
+    await Deno.link(temporary, path);
+  } finally {
+    await Deno.remove(temporary);
+  }
+  await syncFolder(path.slice(0, path.lastIndexOf("/")) || "/");
+}
+
+async function writeSynced(path: string, content: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  await writeAll(file, content);
+  await file.sync();
+}
+
+/** Writes every byte: one `write` may take only part of them. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/** Makes new and removed names in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  using folder = await Deno.open(path);
+  await folder.sync();
+}

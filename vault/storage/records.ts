@@ -1,0 +1,103 @@
+/**
+ * What is stored: one record type a kind, as plain JSON. `docs/storage_schema.md` describes each field for operators.
+ *
+ * @module
+ */
+
+import type { RateLimit } from "../roles/rate_limit.ts";
+import type { Scope } from "../roles/scope.ts";
+
+/** One person or agent: the entity that tokens, keys and trails hang off. Key: `entityId`. */
+export interface UserRecord {
+  readonly entityId: string;
+  readonly name: string;
+  /** Raised to end everything the entity ever caused; a credential counts only with the epoch of its making. */
+  readonly epoch: number;
+  readonly disabled: boolean;
+  readonly createdAt: number;
+  /** When a data key of this user first left the vault, in a bundle; absent while none has. */
+  readonly agentKeyLeftAt?: number;
+  /** When the shared index key first left to this user. */
+  readonly indexKeyLeftAt?: number;
+}
+
+/** Why a user token stopped being live. */
+export type TokenEnd = "revoked" | "rotated" | "expired";
+
+/**
+ * One user token, live or dead, without the token itself. Key: `tokenHash`. Dead ones are kept for ever: they are
+ * the tombstones that no file lifts, and they remember which team-secret version their envelopes were made under.
+ */
+export interface UserTokenRecord {
+  /** SHA-256 of the token as UTF-8, 64 lower-case hex digits; the first 32 are the agent id. */
+  readonly tokenHash: string;
+  readonly entityId: string;
+  readonly epoch: number;
+  readonly role: string;
+  readonly secretVersion: number;
+  /** Null where an old file did not say. */
+  readonly issuedAt: number | null;
+  /** First millisecond at which the token is dead; null: never. */
+  readonly expiresAt: number | null;
+  /** Set when rotated with a grace: the old token lives until then. */
+  readonly graceUntil?: number;
+  readonly ended?: TokenEnd;
+  readonly endedAt?: number;
+}
+
+/** A role. Key: its name. */
+export interface RoleRecord {
+  readonly name: string;
+  readonly scope: readonly Scope[];
+  readonly topK: number;
+  readonly rateLimit: RateLimit;
+}
+
+/** Whether a team-secret version seals, only opens, or does neither. */
+export type SecretState = "active" | "open-only" | "retired";
+
+/** One version of the team secret, sealed. Key: the version in decimal. */
+export interface SecretVersionRecord {
+  readonly version: number;
+  readonly state: SecretState;
+  readonly createdAt: number;
+  /** Base64 of nonce ‖ ciphertext ‖ tag under the seal key. */
+  readonly sealed: string;
+  /** Keyed fingerprint that tells versions apart without helping a guesser. */
+  readonly fingerprint: string;
+}
+
+/** What the vault last wrote to one of its two YAML files. Key: `roles` or `tokens`. */
+export interface FileRecord {
+  readonly generation: number;
+  /** SHA-256 of the text of `generation`, hex; committed before the file is renamed into place. */
+  readonly digest: string;
+  /** Digest of the text before it: a crash between commit and rename leaves that one on disk. */
+  readonly previousDigest: string;
+  /** Whether rows changed after `generation` was written. */
+  readonly dirty: boolean;
+}
+
+/** The generation at which a row of a YAML file last changed. Key: `roles/<name>` or `tokens/<user>`. */
+export interface FileChangeRecord {
+  readonly generation: number;
+}
+
+/** Single facts. Keys: `seal_check`, `first_user_at`. */
+export interface MetaRecord {
+  readonly value: string | number;
+}
+
+/** The record type of each kind. */
+export interface Records {
+  readonly meta: MetaRecord;
+  readonly secret: SecretVersionRecord;
+  readonly role: RoleRecord;
+  readonly user: UserRecord;
+  readonly user_token: UserTokenRecord;
+  readonly file: FileRecord;
+  readonly file_change: FileChangeRecord;
+}
+
+/** The name of a kind of record. */
+export type RecordKind = keyof Records;

@@ -1,0 +1,140 @@
+/**
+ * The SQLite file itself, synchronously: schema, pages of rows, commits. `sqlite_store.ts` keeps it off the event loop.
+ *
+ * @module
+ */
+
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { VaultError } from "../errors.ts";
+import type { RecordKind, Records } from "./records.ts";
+import type { Row, Write } from "./store.ts";
+
+/** `PRAGMA application_id`: "RVlt", so that `file` and we can tell our database from another's. */
+const APPLICATION_ID = 0x52566c74;
+
+/** `PRAGMA user_version` of the schema below. A migration raises it; a newer file is refused. */
+export const SCHEMA_VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE records (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+  CREATE TABLE change_sequence (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL);
+  INSERT INTO change_sequence VALUES (1, 0);
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};`;
+
+const PAGE_ROWS = 2000;
+
+/** One connection to the vault's database file. Every method blocks until the disk has answered. */
+export class SqliteDatabase {
+  readonly #db: DatabaseSync;
+  readonly #page: StatementSync;
+  readonly #one: StatementSync;
+  readonly #put: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #sequence: StatementSync;
+  readonly #advance: StatementSync;
+
+  /**
+   * Opens the file and makes the schema where there is none.
+   *
+   * @throws {VaultError} `config_invalid` for a file that is damaged, not ours, or from a newer version.
+   */
+  constructor(path: string) {
+    this.#db = openFile(path);
+    this.#page = this.#db.prepare("SELECT key, value FROM records WHERE kind = ? AND key > ? ORDER BY key LIMIT ?");
+    this.#one = this.#db.prepare("SELECT value FROM records WHERE kind = ? AND key = ?");
+    this.#put = this.#db.prepare(
+      "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+    );
+    this.#delete = this.#db.prepare("DELETE FROM records WHERE kind = ? AND key = ?");
+    this.#sequence = this.#db.prepare("SELECT sequence FROM change_sequence");
+    this.#advance = this.#db.prepare("UPDATE change_sequence SET sequence = ?1 + 1 WHERE sequence = ?1");
+  }
+
+  /** The number of changes committed so far. */
+  sequence(): number {
+    return this.#sequence.get()!["sequence"] as number;
+  }
+
+  /** The rows of a kind whose keys follow `after`, at most {@link PAGE_ROWS}. */
+  page<K extends RecordKind>(kind: K, after: string): Row<K>[] {
+    const rows = this.#page.all(kind, after, PAGE_ROWS) as { key: string; value: string }[];
+    return rows.map((row) => ({ key: row.key, value: JSON.parse(row.value) as Records[K] }));
+  }
+
+  /** One record, or undefined. */
+  get<K extends RecordKind>(kind: K, key: string): Records[K] | undefined {
+    const row = this.#one.get(kind, key) as { value: string } | undefined;
+    return row === undefined ? undefined : JSON.parse(row.value) as Records[K];
+  }
+
+  /** Commits all writes or none; see `Store.commit`. */
+  commit(writes: readonly Write[], expectedSequence: number): number {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      for (const write of writes) this.#write(write);
+      if (this.#advance.run(expectedSequence).changes !== 1) {
+        throw new VaultError("storage_failed", "Another process changed the store");
+      }
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      // A full disk makes SQLite roll back by itself; then there is no transaction left to end.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+    return expectedSequence + 1;
+  }
+
+  #write(write: Write): void {
+    if (write.value === undefined) this.#delete.run(write.kind, write.key);
+    else this.#put.run(write.kind, write.key, JSON.stringify(write.value));
+  }
+
+  /** Closes the connection; the last one folds the write-ahead log into the file. */
+  close(): void {
+    this.#db.close();
+  }
+}
+
+function openFile(path: string): DatabaseSync {
+  try {
+    const db = new DatabaseSync(path);
+    // FULL: a commit returns after the write-ahead log was fsynced, so that a power cut loses nothing acknowledged.
+    db.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    prepareSchema(db, path);
+    return db;
+  } catch (error) {
+    if (error instanceof VaultError) throw error;
+    throw new VaultError("config_invalid", `The database ${path} cannot be opened: ${sqliteReason(error)}`, {
+      hint: "if the file is damaged, restore a backup; nothing was changed",
+      cause: error,
+    });
+  }
+}
+
+function prepareSchema(db: DatabaseSync, path: string): void {
+  const version = pragma(db, "user_version");
+  const application = pragma(db, "application_id");
+  if (version === 0 && application === 0 && pragma(db, "schema_version") === 0) {
+    db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+  } else if (application !== APPLICATION_ID) {
+    throw new VaultError("config_invalid", `${path} is a database of another program`);
+  } else if (version > SCHEMA_VERSION) {
+    throw new VaultError(
+      "config_invalid",
+      `${path} has schema ${version}; this runevault knows up to ${SCHEMA_VERSION}`,
+      {
+        hint: "start the newer runevault that wrote it",
+      },
+    );
+  }
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return db.prepare(`PRAGMA ${name}`).get()![name] as number;
+}
+
+/** SQLite's own words (such as "database or disk is full"), which name no data. */
+export function sqliteReason(error: unknown): string {
+  return error instanceof Error ? error.message : "unknown failure";
+}

@@ -1,0 +1,50 @@
+/**
+ * The thread that commits: a slow disk holds up this thread, never the event loop that checks tokens.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import { SqliteDatabase, sqliteReason } from "./sqlite_database.ts";
+import type { Write } from "./store.ts";
+
+/** What the store asks of its thread. */
+export type WorkerRequest =
+  | { readonly id: number; readonly open: string }
+  | { readonly id: number; readonly writes: readonly Write[]; readonly expectedSequence: number }
+  | { readonly id: number; readonly close: true };
+
+/** What the thread answers: a number, or why nothing was written. */
+export type WorkerAnswer =
+  | { readonly id: number; readonly sequence: number }
+  | { readonly id: number; readonly failure: string };
+
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<WorkerRequest>) => void) | null;
+  postMessage(answer: WorkerAnswer): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+let database: SqliteDatabase | undefined;
+
+function answer(request: WorkerRequest): number {
+  if ("open" in request) {
+    database = new SqliteDatabase(request.open);
+    return database.sequence();
+  }
+  if (database === undefined) throw new VaultError("storage_failed", "The database is not open");
+  if ("close" in request) {
+    database.close();
+    database = undefined;
+    return 0;
+  }
+  return database.commit(request.writes, request.expectedSequence);
+}
+
+scope.onmessage = ({ data }) => {
+  try {
+    scope.postMessage({ id: data.id, sequence: answer(data) });
+  } catch (error) {
+    scope.postMessage({ id: data.id, failure: sqliteReason(error) });
+  }
+};

@@ -1,0 +1,257 @@
+/**
+ * Issuing, rotating and revoking user tokens: one current token a user.
+ *
+ * @module
+ */
+
+import { expiryAfterDays } from "../dates.ts";
+import { VaultError } from "../errors.ts";
+import { newEntityId } from "../ids.ts";
+import { assertName, quoteName } from "../names.ts";
+import type { Clock, RandomSource } from "../ports.ts";
+import type { RateLimit } from "../roles/rate_limit.ts";
+import { agentIdOf, type User, type UserToken, type VaultState } from "../state.ts";
+import type { UserRecord, UserTokenRecord } from "../storage/records.ts";
+import type { Write } from "../storage/store.ts";
+import type { Plan, Writer } from "../writer.ts";
+import { hashToken, isUsable, newUserToken } from "./user_token.ts";
+
+/** The longest that a rotated token may live on: whoever needs more has not rotated. */
+export const MAX_GRACE_SECONDS = 86_400;
+
+/** What may be told of a token. */
+export interface TokenSummary {
+  readonly user: string;
+  readonly role: string;
+  readonly topK: number;
+  readonly rateLimit: RateLimit;
+  readonly issuedAt: number | null;
+  readonly expiresAt: number | null;
+  readonly agentId: string;
+  readonly secretVersion: number;
+  /** Until when the token before this one still lives, after a rotation with a grace. */
+  readonly graceUntil: number | null;
+}
+
+/** A token just made: the only moment at which it is known. */
+export interface IssuedToken extends TokenSummary {
+  readonly token: string;
+}
+
+/** Where the services of the domain find their surroundings. */
+export interface Surroundings {
+  readonly state: VaultState;
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+}
+
+/** Everything an operator does with user tokens. */
+export class TokenService {
+  readonly #in: Surroundings;
+
+  constructor(surroundings: Surroundings) {
+    this.#in = surroundings;
+  }
+
+  /**
+   * Issues a user's token; the user is made where there is none.
+   *
+   * @throws {VaultError} `already_exists` when the user has one (also an expired one: rotate it), `not_found` for the
+   *   role, `invalid_argument`, `storage_failed`.
+   */
+  issue(wanted: { user: string; role: string; expiresDays?: number }): Promise<IssuedToken> {
+    return this.#in.writer.change(() => {
+      const known = this.#in.state.userByName(wanted.user);
+      if (known === undefined) this.#assertNameIsFree(wanted.user);
+      if (known?.token) {
+        throw new VaultError("already_exists", `User ${quoteName(wanted.user)} already has a token`, {
+          hint: "use `runevault token rotate` for a new one, or revoke it first",
+        });
+      }
+      if (known?.record.disabled) {
+        throw new VaultError("precondition_failed", `User ${quoteName(wanted.user)} is disabled`, {
+          hint: `run \`runevault user enable ${wanted.user}\` first`,
+        });
+      }
+      this.#assertRole(wanted.role);
+      const user = known?.record ?? this.#newUser(wanted.user);
+      const writes: Write[] = known ? [] : [{ kind: "user", key: user.entityId, value: user }];
+      return this.#grant(user, wanted.role, wanted.expiresDays, writes);
+    });
+  }
+
+  /**
+   * Gives a user a new token in place of the current one.
+   *
+   * @param wanted.expiresDays Life of the new token; absent: as long as the old one was given.
+   * @param wanted.graceSeconds How long the old token lives on; absent: it stops at once.
+   * @throws {VaultError} `not_found`, `invalid_argument`, `storage_failed`.
+   */
+  rotate(wanted: { user: string; expiresDays?: number; graceSeconds?: number }): Promise<IssuedToken> {
+    return this.#in.writer.change(() => {
+      const old = this.#currentToken(wanted.user);
+      const ended = this.#endRotated(old.record, wanted.graceSeconds ?? 0);
+      // An older token still in its grace ends now: one user never has more than two that work.
+      const writes = [...this.#tokensInGrace(old.user).map((t) => this.#end(t.record, "rotated")), ended].map(putToken);
+      const days = wanted.expiresDays ?? givenDays(old.record);
+      return this.#grant(old.user.record, old.record.role, days, writes);
+    });
+  }
+
+  /**
+   * Ends all that a user holds: every token, also those in grace, and by the raised epoch everything they caused.
+   *
+   * @throws {VaultError} `not_found` when the user has no token, `storage_failed`.
+   */
+  revoke(user: string): Promise<TokenSummary> {
+    return this.#in.writer.change(() => {
+      const current = this.#currentToken(user);
+      const summary = this.#summary(current);
+      const tokens = [current, ...this.#tokensInGrace(current.user)];
+      const raised: UserRecord = { ...current.user.record, epoch: current.user.record.epoch + 1 };
+      return {
+        writes: [
+          { kind: "user", key: raised.entityId, value: raised },
+          ...tokens.map((token) => putToken(this.#end(token.record, "revoked"))),
+        ],
+        result: () => summary,
+      };
+    });
+  }
+
+  /** The current token of a user; `not_found` when there is none. */
+  show(user: string): TokenSummary {
+    return this.#summary(this.#currentToken(user));
+  }
+
+  /** The current token of a user, or null; for `user show`. */
+  find(user: User): TokenSummary | null {
+    return user.token === null ? null : this.#summary(user.token);
+  }
+
+  /** The current tokens in the order in which their users were made, after the user `page.after`. */
+  *list(page: { after?: string; limit?: number } = {}): Iterable<TokenSummary> {
+    let left = page.limit ?? Infinity;
+    const users = this.#in.state.userList;
+    for (let i = this.#indexAfter(page.after); i < users.length && left > 0; i++) {
+      const token = users[i]!.token;
+      if (token === null) continue;
+      left--;
+      yield this.#summary(token);
+    }
+  }
+
+  /** How many users have a current token. */
+  count(): number {
+    return this.#in.state.liveTokenCount;
+  }
+
+  #indexAfter(name: string | undefined): number {
+    if (name === undefined) return 0;
+    const user = this.#in.state.userByName(name);
+    if (user === undefined) throw new VaultError("not_found", `No user ${quoteName(name)}`);
+    return user.index + 1;
+  }
+
+  #grant(user: UserRecord, role: string, days: number | undefined, before: readonly Write[]): Plan<IssuedToken> {
+    const { clock, random, state } = this.#in;
+    const token = newUserToken(random);
+    const record: UserTokenRecord = {
+      tokenHash: hashToken(token),
+      entityId: user.entityId,
+      epoch: user.epoch,
+      role,
+      secretVersion: newestSecretVersion(state),
+      issuedAt: clock.now(),
+      expiresAt: days === undefined ? null : expiryAfterDays(clock.now(), days),
+    };
+    return {
+      writes: [...before, ...firstUserMark(state, clock), putToken(record)],
+      result: () => ({ ...this.#summary(state.tokens.get(agentIdOf(record.tokenHash))!), token }),
+    };
+  }
+
+  #newUser(name: string): UserRecord {
+    const { clock, random } = this.#in;
+    return { entityId: newEntityId(clock, random), name, epoch: 1, disabled: false, createdAt: clock.now() };
+  }
+
+  #assertNameIsFree(name: string): void {
+    assertName("user", name);
+    const clash = this.#in.state.usersByFoldedName(name)[0];
+    if (clash === undefined) return;
+    throw new VaultError("already_exists", `A user ${quoteName(clash.record.name)} exists, which differs only in case`);
+  }
+
+  #assertRole(role: string): void {
+    if (this.#in.state.roles.has(role)) return;
+    throw new VaultError("not_found", `No role ${quoteName(role)}`, { hint: "see `runevault role list`" });
+  }
+
+  #currentToken(user: string): UserToken {
+    const token = this.#in.state.userByName(user)?.token;
+    if (token) return token;
+    throw new VaultError("not_found", `User ${quoteName(user)} has no token`, { hint: "see `runevault token list`" });
+  }
+
+  #tokensInGrace(user: User): UserToken[] {
+    const now = this.#in.clock.now();
+    const agentId = this.#in.state.graceByUser.get(user.record.entityId);
+    const token = agentId === undefined ? undefined : this.#in.state.tokens.get(agentId);
+    return token !== undefined && isUsable(token, now) ? [token] : [];
+  }
+
+  #endRotated(record: UserTokenRecord, graceSeconds: number): UserTokenRecord {
+    if (!Number.isInteger(graceSeconds) || graceSeconds < 0 || graceSeconds > MAX_GRACE_SECONDS) {
+      throw new VaultError("invalid_argument", `A grace of ${graceSeconds} s is not possible`, {
+        hint: `give 0 to ${MAX_GRACE_SECONDS} s (24 h)`,
+      });
+    }
+    if (graceSeconds === 0) return this.#end(record, "rotated");
+    return { ...record, graceUntil: this.#in.clock.now() + graceSeconds * 1000 };
+  }
+
+  #end(record: UserTokenRecord, ended: "revoked" | "rotated"): UserTokenRecord {
+    return { ...record, ended, endedAt: this.#in.clock.now() };
+  }
+
+  #summary(token: UserToken): TokenSummary {
+    const { record, user } = token;
+    const role = this.#in.state.roles.get(record.role)!;
+    return {
+      user: user.record.name,
+      role: record.role,
+      topK: role.topK,
+      rateLimit: role.rateLimit,
+      issuedAt: record.issuedAt,
+      expiresAt: record.expiresAt,
+      agentId: agentIdOf(record.tokenHash),
+      secretVersion: record.secretVersion,
+      graceUntil: this.#tokensInGrace(user)[0]?.record.graceUntil ?? null,
+    };
+  }
+}
+
+/** The write that stores a token. */
+export function putToken(record: UserTokenRecord): Write {
+  return { kind: "user_token", key: record.tokenHash, value: record };
+}
+
+/** The newest version of the team secret, under which new tokens are issued. */
+export function newestSecretVersion(state: VaultState): number {
+  return Math.max(...state.secrets.keys());
+}
+
+/** Marks the store as one that has held a user, once: from then on no file without a generation is taken whole. */
+export function firstUserMark(state: VaultState, clock: Clock): Write[] {
+  if (state.meta.has("first_user_at")) return [];
+  return [{ kind: "meta", key: "first_user_at", value: { value: clock.now() } }];
+}
+
+/** The number of days that a token was given at its issue; undefined: no expiry. */
+function givenDays(record: UserTokenRecord): number | undefined {
+  if (record.expiresAt === null) return undefined;
+  const issuedDay = Math.floor((record.issuedAt ?? record.expiresAt - 90 * 86_400_000) / 86_400_000);
+  return Math.max(1, Math.round(record.expiresAt / 86_400_000) - issuedDay - 1);
+}

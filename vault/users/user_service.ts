@@ -1,0 +1,99 @@
+/**
+ * Users: the entities that tokens belong to. A user outlives their tokens.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import { quoteName } from "../names.ts";
+import type { User, VaultState } from "../state.ts";
+import type { UserRecord } from "../storage/records.ts";
+import type { TokenService, TokenSummary } from "../tokens/token_service.ts";
+import type { Writer } from "../writer.ts";
+
+/** What may be told of a user. */
+export interface UserSummary {
+  readonly name: string;
+  readonly entityId: string;
+  readonly disabled: boolean;
+  readonly createdAt: number;
+  readonly epoch: number;
+  readonly token: TokenSummary | null;
+  /** When a data key of theirs first left the vault; null: none ever did. */
+  readonly agentKeyLeftAt: number | null;
+  /** When the shared index key first left to them. */
+  readonly indexKeyLeftAt: number | null;
+}
+
+/** Which key left the vault to a user. */
+export type LeavingKey = "agentKeyLeftAt" | "indexKeyLeftAt";
+
+/** Everything an operator does with users. */
+export class UserService {
+  readonly #state: VaultState;
+  readonly #writer: Writer;
+  readonly #tokens: TokenService;
+
+  constructor(state: VaultState, writer: Writer, tokens: TokenService) {
+    this.#state = state;
+    this.#writer = writer;
+    this.#tokens = tokens;
+  }
+
+  /** Users in the order of their creation, after the one named `page.after`. */
+  *list(page: { after?: string; limit?: number } = {}): Iterable<UserSummary> {
+    const from = page.after === undefined ? 0 : this.#user(page.after).index + 1;
+    const users = this.#state.userList;
+    const end = Math.min(users.length, from + (page.limit ?? users.length));
+    for (let i = from; i < end; i++) yield this.#summary(users[i]!);
+  }
+
+  /** One user; `not_found`. */
+  show(name: string): UserSummary {
+    return this.#summary(this.#user(name));
+  }
+
+  /** Refuses every credential of the user from now on, until {@link enable}. */
+  disable(name: string): Promise<UserSummary> {
+    return this.#change(name, (record) => ({ ...record, disabled: true }));
+  }
+
+  /** Lifts {@link disable}; what was revoked stays revoked. */
+  enable(name: string): Promise<UserSummary> {
+    return this.#change(name, (record) => ({ ...record, disabled: false }));
+  }
+
+  /** Records, before it happens, that keys leave the vault to a user for the first time. */
+  recordLeavingKeys(user: User, keys: readonly LeavingKey[], now: number): Promise<UserSummary> {
+    const first = Object.fromEntries(keys.map((key) => [key, now]));
+    return this.#change(user.record.name, (record) => ({ ...first, ...record }));
+  }
+
+  #change(name: string, change: (record: UserRecord) => UserRecord): Promise<UserSummary> {
+    return this.#writer.change(() => {
+      const user = this.#user(name);
+      const value = change(user.record);
+      return { writes: [{ kind: "user", key: value.entityId, value }], result: () => this.#summary(user) };
+    });
+  }
+
+  #user(name: string): User {
+    const user = this.#state.userByName(name);
+    if (user !== undefined) return user;
+    throw new VaultError("not_found", `No user ${quoteName(name)}`, { hint: "see `runevault user list`" });
+  }
+
+  #summary(user: User): UserSummary {
+    const { name, entityId, disabled, createdAt, epoch, agentKeyLeftAt, indexKeyLeftAt } = user.record;
+    return {
+      name,
+      entityId,
+      disabled,
+      createdAt,
+      epoch,
+      token: this.#tokens.find(user),
+      agentKeyLeftAt: agentKeyLeftAt ?? null,
+      indexKeyLeftAt: indexKeyLeftAt ?? null,
+    };
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The domain put together: everything that is true of RuneVault without a network.
+ *
+ * @module
+ */
+
+import { bootstrap } from "./bootstrap.ts";
+import { FileFace } from "./files/file_face.ts";
+import { AgentKeys } from "./keys/agent_keys.ts";
+import { EnvelopeService, type EnvelopeV1Policy } from "./keys/envelope_service.ts";
+import { type ClientSettings, KeyBundles, type PublicKeyFiles } from "./keys/key_bundle.ts";
+import type { SealKey } from "./keys/seal_key.ts";
+import { SecretService } from "./keys/secret_service.ts";
+import { TeamSecrets } from "./keys/team_secrets.ts";
+import type { Clock, Logger, RandomSource } from "./ports.ts";
+import { RoleService } from "./roles/role_service.ts";
+import type { VaultState } from "./state.ts";
+import type { Store } from "./storage/store.ts";
+import { Authenticator } from "./tokens/authenticator.ts";
+import { TokenService } from "./tokens/token_service.ts";
+import { UserService } from "./users/user_service.ts";
+import { Writer } from "./writer.ts";
+
+/** What a vault is opened with. */
+export interface VaultOptions {
+  readonly store: Store;
+  /** The store's content, loaded by {@link VaultState.load}. */
+  readonly state: VaultState;
+  readonly sealKey: SealKey;
+  readonly suppliedSecret: Uint8Array | undefined;
+  readonly legacyTokens: readonly string[];
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly envelopeV1: EnvelopeV1Policy;
+  readonly clientSettings: ClientSettings;
+  readonly fheKeys: () => PublicKeyFiles | null;
+  readonly rolesPath: string;
+  readonly tokensPath: string;
+}
+
+/** The rooms of the domain, opened. */
+export class Vault {
+  readonly state: VaultState;
+  readonly authenticator: Authenticator;
+  readonly tokens: TokenService;
+  readonly roles: RoleService;
+  readonly users: UserService;
+  readonly secrets: SecretService;
+  readonly envelopes: EnvelopeService;
+  readonly bundles: KeyBundles;
+  readonly files: FileFace;
+  readonly #store: Store;
+  readonly #writer: Writer;
+
+  /**
+   * Opens a vault on a store: checks keys and secrets, makes what a first start needs, takes in edited files.
+   *
+   * @throws {VaultError} `config_invalid` when it can't be served as it is; nothing was changed then.
+   */
+  static async open(options: VaultOptions): Promise<Vault> {
+    const vault = new Vault(options, new Writer(options.store, options.state));
+    await bootstrap({ ...options, writer: vault.#writer });
+    await vault.files.reload(true);
+    return vault;
+  }
+
+  private constructor(options: VaultOptions, writer: Writer) {
+    const { store, state, sealKey, clock, random, logger, envelopeV1, fheKeys } = options;
+    const secrets = new TeamSecrets(state, sealKey);
+    const keys = new AgentKeys(secrets);
+    const settings = options.clientSettings;
+    this.#store = store;
+    this.#writer = writer;
+    this.state = state;
+    this.authenticator = new Authenticator(state, clock);
+    this.tokens = new TokenService({ state, writer, clock, random });
+    this.roles = new RoleService(state, writer);
+    this.users = new UserService(state, writer, this.tokens);
+    this.secrets = new SecretService(state, writer, sealKey, clock, random);
+    this.envelopes = new EnvelopeService({ state, secrets, keys, random, logger, v1Policy: envelopeV1 });
+    const { users } = this;
+    this.bundles = new KeyBundles({ state, secrets, keys, users, clock, settings, v1Policy: envelopeV1, fheKeys });
+    const paths = { roles: options.rolesPath, tokens: options.tokensPath };
+    this.files = new FileFace({ store, state, writer, clock, random, logger, paths });
+  }
+
+  /** Ends the changes under way, writes the files, closes the store. */
+  async close(): Promise<void> {
+    await this.#writer.settled();
+    await this.files.close();
+    await this.#store.close();
+  }
+}
