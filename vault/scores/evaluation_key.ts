@@ -2,7 +2,7 @@
  * The raw evaluation key: two small files in one sequence of records, and the keys for one rank inside.
  *
  *     record: 'F' | u64 length of name | name | i64 size | content
- *     EVIKeys<R>.bin: 0x03 "IP0" 0 | a_Q a_P b_Q b_P of K(s^2) | R a_Q | R a_P | R b_Q | R b_P of K(f_0) .. K(f_R-1)
+ *     EVIKeys<R>.bin: 0x03 | a_Q a_P b_Q b_P of K(s^2) | R a_Q | R a_P | R b_Q | R b_P of K(f_0) .. K(f_R-1)
  *     metadata-eval.json: {"EvalMode":"RMP","ParameterPreset":"IP0","Ranks":[dimension]}
  *
  * A server uses them; this vault makes them, hands them out, and checks that they are whole.
@@ -13,7 +13,7 @@
 import { VaultError } from "../errors.ts";
 import { DEGREE, MAX_DIMENSION, MIN_DIMENSION, P, POLY_BYTES, PRESET, Q } from "./params.ts";
 import { rankOf } from "./rows.ts";
-import { EVALUATION_KEY_TAG, hasRawHeader, RAW_HEADER_BYTES } from "./secret_key.ts";
+import { EVALUATION_KEY_TAG, RAW_HEADER_BYTES } from "./secret_key.ts";
 
 const METADATA_NAME = "metadata-eval.json";
 const RECORD_TAG = "F".charCodeAt(0);
@@ -26,26 +26,30 @@ export interface SwitchingKeyOffsets {
   readonly bP: number;
 }
 
-/** A switching key that stands alone: the encryption key, and the relinearisation key in an evaluation key. */
-export const LONE_KEY_OFFSETS: SwitchingKeyOffsets = {
-  aQ: RAW_HEADER_BYTES,
-  aP: RAW_HEADER_BYTES + POLY_BYTES,
-  bQ: RAW_HEADER_BYTES + 2 * POLY_BYTES,
-  bP: RAW_HEADER_BYTES + 3 * POLY_BYTES,
-};
+function loneKeyOffsets(start: number): SwitchingKeyOffsets {
+  return { aQ: start, aP: start + POLY_BYTES, bQ: start + 2 * POLY_BYTES, bP: start + 3 * POLY_BYTES };
+}
 
-/** Bytes of a header and one switching key. */
-export const LONE_KEY_BYTES = RAW_HEADER_BYTES + 4 * POLY_BYTES;
+/** The encryption key stands behind a raw header that names the preset. */
+export const ENCRYPTION_KEY_OFFSETS: SwitchingKeyOffsets = loneKeyOffsets(RAW_HEADER_BYTES);
+
+/** Bytes of a raw encryption key. */
+export const ENCRYPTION_KEY_BYTES = RAW_HEADER_BYTES + 4 * POLY_BYTES;
+
+/** The keys of one rank begin with a tag alone: their preset stands in the description beside them. */
+export const RELINEARISATION_KEY_OFFSETS: SwitchingKeyOffsets = loneKeyOffsets(1);
+
+const PACKING_KEYS_START = 1 + 4 * POLY_BYTES;
 
 /** Where the i-th packing key of a given rank is. */
 export function packingKeyOffsets(rank: number, index: number): SwitchingKeyOffsets {
-  const at = (group: number) => LONE_KEY_BYTES + (group * rank + index) * POLY_BYTES;
+  const at = (group: number) => PACKING_KEYS_START + (group * rank + index) * POLY_BYTES;
   return { aQ: at(0), aP: at(1), bQ: at(2), bP: at(3) };
 }
 
 /** Bytes of the keys of one rank: 4,325,377 for rank 32. */
 export function rankKeysBytes(rank: number): number {
-  return LONE_KEY_BYTES + 4 * rank * POLY_BYTES;
+  return PACKING_KEYS_START + 4 * rank * POLY_BYTES;
 }
 
 /** The power of two that an evaluation key is made for: the dimension, rounded up. */
@@ -87,6 +91,7 @@ export function encodeEvaluationKey(dimension: number, rankKeys: Uint8Array): Ui
 export interface EvaluationKey {
   /** The power of two it is for. */
   readonly dimension: number;
+  /** The rank that follows from the dimension. */
   readonly rank: number;
   /** The content of `EVIKeys<R>.bin`. */
   readonly rankKeys: Uint8Array;
@@ -175,10 +180,12 @@ export function decodeEvaluationKey(raw: Uint8Array): EvaluationKey {
   const rank = rankOf(dimension);
   const rankKeys = records.get(`EVIKeys${rank}.bin`);
   if (rankKeys === undefined) throw malformed(`holds no EVIKeys${rank}.bin`);
-  if (rankKeys.length !== rankKeysBytes(rank) || !hasRawHeader(rankKeys, EVALUATION_KEY_TAG)) {
-    throw malformed(`holds keys that are not ${rankKeysBytes(rank)} bytes of preset ${PRESET}`);
+  if (rankKeys.length !== rankKeysBytes(rank) || rankKeys[0] !== EVALUATION_KEY_TAG) {
+    throw malformed(`holds keys that are not ${rankKeysBytes(rank)} bytes behind a tag of ${EVALUATION_KEY_TAG}`);
   }
-  if (!areReduced(rankKeys, LONE_KEY_OFFSETS, 1) || !areReduced(rankKeys, packingKeyOffsets(rank, 0), rank)) {
+  if (
+    !areReduced(rankKeys, RELINEARISATION_KEY_OFFSETS, 1) || !areReduced(rankKeys, packingKeyOffsets(rank, 0), rank)
+  ) {
     throw malformed("holds a residue that is not below its modulus");
   }
   return { dimension, rank, rankKeys };

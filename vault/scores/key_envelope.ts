@@ -12,24 +12,30 @@ import { createHash } from "node:crypto";
 import { VaultError } from "../errors.ts";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 import { canonicalJson, type CanonicalValue, NumberText } from "./canonical_json.ts";
+import { JsonMembers, parseMembers, refusal } from "./json_members.ts";
 import { P, PRESET, Q, VECTOR_SCALE_BITS } from "./params.ts";
 
 /** The three kinds of key file. */
 export type KeyFormat = "seckey" | "enckey" | "evalkey";
 
 /** What distinguishes them. */
-interface FormatRow {
+export interface KeyFormatRow {
+  /** Its file in a key folder. */
   readonly fileName: string;
+  /** `role` of its entry. */
   readonly role: string;
+  /** `usage` of the file. */
   readonly usage: string;
+  /** `eval_mode` of its entry. */
   readonly evaluationMode: string;
+  /** The word that its `integrity` is a digest of. */
   readonly integrity: string;
   /** Longest text that is parsed: an evaluation key of the largest dimension takes 11.4 million characters. */
   readonly maxLength: number;
 }
 
 /** File name, constant fields and size limit of each kind. */
-export const KEY_FORMATS: Readonly<Record<KeyFormat, FormatRow>> = {
+export const KEY_FORMATS: Readonly<Record<KeyFormat, KeyFormatRow>> = {
   seckey: {
     fileName: "SecKey.json",
     role: "decryption key",
@@ -59,8 +65,6 @@ export const KEY_FORMATS: Readonly<Record<KeyFormat, FormatRow>> = {
 /** Key ids become folder names and go into every bundle. */
 const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
-
 /** Lifetime that the original gives every key: five years of 365 days. Nothing refuses an expired key. */
 const LIFETIME_HOURS = 43_800;
 
@@ -71,9 +75,11 @@ const PROVIDER = { provider_version: "1", type: "LOCAL", version_id: "", wrap_al
 
 /** What a key file says about its key, apart from the key. */
 export interface KeyFacts {
+  /** 1 to 64 of `A-Za-z0-9._@-`. */
   readonly keyId: string;
   /** Milliseconds since 1970, as the file says. */
   readonly createdAt: number;
+  /** Nothing refuses an expired key. */
   readonly expiresAt: number;
   /** Base64 of the SHA-256 of the raw key, checked. */
   readonly sha256: string;
@@ -144,62 +150,14 @@ export function formatKeyEnvelope(format: KeyFormat, keyId: string, raw: Uint8Ar
   });
 }
 
-/** Reads members of parsed JSON; a failure names the file and the member, never a value. */
-class Members {
-  constructor(readonly fileName: string, readonly path: string, readonly members: Readonly<Record<string, unknown>>) {}
-
-  static of(fileName: string, path: string, value: unknown): Members {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw refusal(fileName, path, "an object");
-    return new Members(fileName, path, value as Record<string, unknown>);
-  }
-
-  object(name: string): Members {
-    return Members.of(this.fileName, this.path + name, this.members[name]);
-  }
-
-  text(name: string): string {
-    const value = this.members[name];
-    if (typeof value !== "string") throw refusal(this.fileName, this.path + name, "a string");
-    return value;
-  }
-
-  time(name: string): number {
-    const text = this.text(name);
-    const at = TIME.test(text) ? Date.parse(text) : NaN;
-    if (Number.isNaN(at)) throw refusal(this.fileName, this.path + name, "a time such as 2026-01-31T00:00:00Z");
-    return at;
-  }
-
-  mustBe(name: string, expected: string | number): void {
-    if (this.members[name] !== expected) throw refusal(this.fileName, this.path + name, JSON.stringify(expected));
-  }
-}
-
-function refusal(fileName: string, path: string, expected: string): VaultError {
-  const place = path === "" ? "" : ` at "${path}"`;
-  return new VaultError("invalid_argument", `${fileName} does not have ${expected}${place}`);
-}
-
-function parseObject(fileName: string, text: string, maxLength: number): Members {
-  if (text.length > maxLength) throw new VaultError("invalid_argument", `${fileName} is longer than a key file can be`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The parser's own message quotes the text, and the text may be a secret key: it is not kept as a cause.
-    throw new VaultError("invalid_argument", `${fileName} is not JSON`);
-  }
-  return Members.of(fileName, "", value);
-}
-
-function onlyEntry(fileName: string, file: Members): Members {
+function onlyEntry(fileName: string, file: JsonMembers): JsonMembers {
   const entries = file.members["entries"];
   if (!Array.isArray(entries) || entries.length !== 1) throw refusal(fileName, "entries", "exactly one entry");
-  return Members.of(fileName, "entries[0].", entries[0]);
+  return JsonMembers.of(fileName, "entries[0]", entries[0]);
 }
 
 /** The original can wrap a secret key under an AES key of its own; Rune-Vault never did. */
-function refuseSealed(fileName: string, entry: Members): void {
+function refuseSealed(fileName: string, entry: JsonMembers): void {
   const sealed = ["alg", "iv", "tag"].some((name) => name in entry.members) || entry.text("key_data").startsWith("{");
   if (sealed) {
     throw new VaultError("invalid_argument", `${fileName} holds a key that is sealed under another key`, {
@@ -208,7 +166,7 @@ function refuseSealed(fileName: string, entry: Members): void {
   }
 }
 
-function rawKey(fileName: string, entry: Members): Uint8Array {
+function rawKey(fileName: string, entry: JsonMembers): Uint8Array {
   const raw = decodeBase64(entry.text("key_data"));
   if (raw === null) throw refusal(fileName, "entries[0].key_data", "canonical base64");
   if (sha256Base64(raw) !== entry.text("hash")) {
@@ -224,7 +182,7 @@ function rawKey(fileName: string, entry: Members): Uint8Array {
  */
 export function parseKeyEnvelope(format: KeyFormat, text: string): KeyEnvelope {
   const { fileName, maxLength, evaluationMode } = KEY_FORMATS[format];
-  const file = parseObject(fileName, text, maxLength);
+  const file = parseMembers(fileName, text, maxLength);
   file.mustBe("format", format);
   file.mustBe("format_version", 1);
   const keyId = file.text("kid");

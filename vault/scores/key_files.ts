@@ -11,9 +11,11 @@ import { VaultError } from "../errors.ts";
 import {
   areReduced,
   decodeEvaluationKey,
+  ENCRYPTION_KEY_BYTES,
+  ENCRYPTION_KEY_OFFSETS,
   type EvaluationKey,
-  LONE_KEY_BYTES,
-  LONE_KEY_OFFSETS,
+  RELINEARISATION_KEY_OFFSETS,
+  type SwitchingKeyOffsets,
 } from "./evaluation_key.ts";
 import { type KeyFacts, parseKeyEnvelope } from "./key_envelope.ts";
 import { type DoubleFactor, type DoublePoly, doubleRing } from "./ntt.ts";
@@ -23,23 +25,29 @@ import { decodeSecretKey, ENCRYPTION_KEY_TAG, type FheSecretKey, hasRawHeader } 
 
 /** The texts of a key set. */
 export interface KeySetFiles {
+  /** Text of `SecKey.json`. */
   readonly secKeyJson: string;
+  /** Text of `EncKey.json`. */
   readonly encKeyJson: string;
-  /** Absent where only decryption is wanted: the server that computes scores needs it, the vault does not. */
+  /** Text of `EvalKey.json`. Absent where only decryption is wanted: the server that computes scores needs it, the vault does not. */
   readonly evalKeyJson?: string;
 }
 
 /** What can be shown about a key set. */
 export interface KeySetFacts {
+  /** The same in all files. */
   readonly keyId: string;
   /** The power of two that the evaluation key is for; null without one. */
   readonly dimension: number | null;
   /** Milliseconds since 1970, as `SecKey.json` says. */
   readonly createdAt: number;
+  /** Five years later; nothing refuses an expired key. */
   readonly expiresAt: number;
-  /** Base64 of the SHA-256 of each raw key. */
+  /** Base64 of the SHA-256 of the raw secret key. */
   readonly secretKeySha256: string;
+  /** Base64 of the SHA-256 of the raw encryption key. */
   readonly encryptionKeySha256: string;
+  /** Base64 of the SHA-256 of the raw evaluation key. */
   readonly evaluationKeySha256: string | null;
 }
 
@@ -70,10 +78,10 @@ export function readSecretKeyFile(text: string): KeyFacts & { readonly secretKey
 export function readEncryptionKeyFile(text: string): KeyFacts & { readonly raw: Uint8Array } {
   const envelope = parseKeyEnvelope("enckey", text);
   const { raw } = envelope;
-  if (raw.length !== LONE_KEY_BYTES || !hasRawHeader(raw, ENCRYPTION_KEY_TAG)) {
-    throw new VaultError("invalid_argument", `EncKey.json does not hold a key of ${LONE_KEY_BYTES} bytes`);
+  if (raw.length !== ENCRYPTION_KEY_BYTES || !hasRawHeader(raw, ENCRYPTION_KEY_TAG)) {
+    throw new VaultError("invalid_argument", `EncKey.json does not hold a key of ${ENCRYPTION_KEY_BYTES} bytes`);
   }
-  if (!areReduced(raw, LONE_KEY_OFFSETS, 1)) {
+  if (!areReduced(raw, ENCRYPTION_KEY_OFFSETS, 1)) {
     throw new VaultError("invalid_argument", "EncKey.json holds a residue that is not below its modulus");
   }
   return { ...facts(envelope), raw };
@@ -112,12 +120,12 @@ class SecretCheck {
   }
 
   /**
-   * Whether `bytes` begin with a switching key K(f) to this secret: b + a*s - P*f is small then. Looking modulo Q is
-   * enough: the chance that a key to another secret passes is below 2^-100,000.
+   * Whether a switching key K(f) is one to this secret: b + a*s - P*f is small then. Looking modulo Q is enough: the
+   * chance that a key to another secret passes is below 2^-100,000.
    */
-  made(bytes: Uint8Array, target: DoublePoly): boolean {
-    const a = this.#ring.read(bytes, LONE_KEY_OFFSETS.aQ);
-    const b = this.#ring.read(bytes, LONE_KEY_OFFSETS.bQ);
+  made(bytes: Uint8Array, offsets: SwitchingKeyOffsets, target: DoublePoly): boolean {
+    const a = this.#ring.read(bytes, offsets.aQ);
+    const b = this.#ring.read(bytes, offsets.bQ);
     if (a === null || b === null) return false;
     const error = this.#ring.multiplyAdd(target, this.#minusP, this.#ring.multiplyAdd(a, this.#secret, b));
     this.#ring.inverse(error);
@@ -144,9 +152,10 @@ export function inspectKeySet(files: KeySetFiles): KeySetFacts {
   const evaluation = files.evalKeyJson === undefined ? null : readEvaluationKeyFile(files.evalKeyJson);
   const check = new SecretCheck(secret.secretKey.coefficients());
   const sameId = (other: KeyFacts) => other.keyId === secret.keyId;
-  assertOneSet("EncKey.json", sameId(encryption) && check.made(encryption.raw, check.zero()));
+  assertOneSet("EncKey.json", sameId(encryption) && check.made(encryption.raw, ENCRYPTION_KEY_OFFSETS, check.zero()));
   if (evaluation !== null) {
-    assertOneSet("EvalKey.json", sameId(evaluation) && check.made(evaluation.rankKeys, check.square()));
+    const made = check.made(evaluation.rankKeys, RELINEARISATION_KEY_OFFSETS, check.square());
+    assertOneSet("EvalKey.json", sameId(evaluation) && made);
   }
   return {
     keyId: secret.keyId,

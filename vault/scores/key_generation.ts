@@ -12,11 +12,12 @@ import { VaultError } from "../errors.ts";
 import type { RandomSource } from "../ports.ts";
 import {
   encodeEvaluationKey,
+  ENCRYPTION_KEY_BYTES,
+  ENCRYPTION_KEY_OFFSETS,
   keyDimension,
-  LONE_KEY_BYTES,
-  LONE_KEY_OFFSETS,
   packingKeyOffsets,
   rankKeysBytes,
+  RELINEARISATION_KEY_OFFSETS,
   type SwitchingKeyOffsets,
 } from "./evaluation_key.ts";
 import { errorSampler } from "./gaussian.ts";
@@ -127,16 +128,16 @@ class SwitchingKeyWriter {
 }
 
 function makeEncryptionKey(writer: SwitchingKeyWriter): Uint8Array {
-  const raw = new Uint8Array(LONE_KEY_BYTES);
+  const raw = new Uint8Array(ENCRYPTION_KEY_BYTES);
   raw.set(rawHeader(ENCRYPTION_KEY_TAG));
-  writer.write(writer.transformed(new Int8Array(DEGREE)), raw, LONE_KEY_OFFSETS);
+  writer.write(writer.transformed(new Int8Array(DEGREE)), raw, ENCRYPTION_KEY_OFFSETS);
   return raw;
 }
 
 function makeRankKeys(writer: SwitchingKeyWriter, rank: number, step: () => void): Uint8Array {
   const raw = new Uint8Array(rankKeysBytes(rank));
-  raw.set(rawHeader(EVALUATION_KEY_TAG));
-  writer.write(writer.secretSquared(), raw, LONE_KEY_OFFSETS);
+  raw[0] = EVALUATION_KEY_TAG;
+  writer.write(writer.secretSquared(), raw, RELINEARISATION_KEY_OFFSETS);
   step();
   for (let i = 0; i < rank; i++) {
     const target = writer.transformed(packingTarget(writer.secret, rank, i));

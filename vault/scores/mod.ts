@@ -23,7 +23,7 @@ export {
   readEvaluationKeyFile,
   readSecretKeyFile,
 } from "./key_files.ts";
-export { assertKeyId, KEY_FORMATS, type KeyFacts } from "./key_envelope.ts";
+export { assertKeyId, KEY_FORMATS, type KeyFacts, type KeyFormat, type KeyFormatRow } from "./key_envelope.ts";
 export {
   assertKeyDimension,
   generateKeySet,
@@ -32,5 +32,6 @@ export {
   type NewKeySetFiles,
 } from "./key_generation.ts";
 export { generateKeySetInThread, inspectKeySetInThread, type KeyTaskOptions } from "./key_tasks.ts";
+export type { EvaluationKey } from "./evaluation_key.ts";
 export { FheSecretKey } from "./secret_key.ts";
 export { DEFAULT_DIMENSION, DEFAULT_KEY_ID } from "./params.ts";

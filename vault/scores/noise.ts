@@ -8,8 +8,8 @@
  * them count, the unused ones too, however few rows the block has.
  *
  * Error rates (`docs/fhe.md` derives them, `noise_test.ts` computes them):
- * - Noise is taken for scores with probability below 2^-48 a block: for evenly spread coefficients each count is
- *   binomial(4096, 1/32), and 64 times its worst tail bounds the sum.
+ * - Noise is taken for scores with probability below 2^-47 a block: for evenly spread coefficients each count is
+ *   binomial(4096, 1/32), and 32 times the sum of its two tails is a bound.
  * - Scores are never taken for noise if the interval at either end, 3.75 to 4 or -4 to -3.75, holds fewer than 48
  *   coefficients, or any interval more than 230: so never for vectors whose norms multiply to less than 3.75, and
  *   never for a block with 461 unused rows.

@@ -9,6 +9,7 @@ import type { ScoreRow } from "./top_rows.ts";
 
 /** A secret key with the dimension of the indexes under it, which decides the order of rows. */
 export interface ScoreKey {
+  /** The key, whose id nothing here looks at. */
   readonly secretKey: FheSecretKey;
   /** 32 to 4096: of the evaluation key, else as configured. */
   readonly dimension: number;

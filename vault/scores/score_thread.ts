@@ -53,6 +53,7 @@ export class ScoreThread {
 
   /** Runs a task; the thread must be idle. Rejects with a VaultError, `internal` when the worker crashes. */
   run(task: Task, onProgress: KeyProgress = () => {}): Promise<unknown> {
+    if (!this.#alive) throw new TypeError("A task was given to a thread that has ended");
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject, onProgress };
       this.#worker.postMessage(task);

@@ -112,6 +112,7 @@ export class ScoreWorkers implements ScoreDecryptor {
     for (const thread of this.#threads) thread.setKeys(keysMessage(keys));
   }
 
+  /** As {@link ScoreDecryptor.decryptScores} says. */
   async decryptScores(blobBase64: string, topK: number, signal?: AbortSignal): Promise<ScoreRow[]> {
     if (this.#closed) throw closedError();
     if (this.#keys.length === 0) throw new VaultError("precondition_failed", "The vault holds no FHE key");

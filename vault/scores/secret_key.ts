@@ -54,18 +54,22 @@ export class FheSecretKey {
     return this.#coefficients.slice();
   }
 
+  /** Never the key. */
   toJSON(): string {
     return REDACTED;
   }
 
+  /** Never the key. */
   toString(): string {
     return REDACTED;
   }
 
+  /** Never the key. */
   [Symbol.for("Deno.customInspect")](): string {
     return REDACTED;
   }
 
+  /** Never the key. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return REDACTED;
   }

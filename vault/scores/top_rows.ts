@@ -6,6 +6,7 @@
 
 /** One row of an answer. */
 export interface ScoreRow {
+  /** As the ciphertext names the shard, else its position. */
   readonly shardIndex: number;
   /** Row within the shard. */
   readonly rowIndex: number;

@@ -1,0 +1,225 @@
+/**
+ * An admin vault in memory: enough of the domain's answers and refusals to drive the admin API and the CLI with.
+ *
+ * @module
+ */
+
+import type { AdminVault } from "../../admin/ports.ts";
+import type { FileStatus, Role, SecretVersion, TokenSummary, UserSummary } from "../../vault/mod.ts";
+import { DAY_MS, expiryAfterDays } from "../../vault/dates.ts";
+import { VaultError } from "../../vault/errors.ts";
+import { assertName } from "../../vault/names.ts";
+import { parseRateLimit } from "../../vault/roles/rate_limit.ts";
+
+/** 2026-03-20T10:00:00Z */
+export const FAKE_NOW = Date.UTC(2026, 2, 20, 10);
+
+const MEMBER: Role = {
+  name: "member",
+  scope: ["get_public_key", "decrypt_scores", "decrypt_metadata"],
+  topK: 10,
+  rateLimit: { count: 30, seconds: 60 },
+};
+
+/** What tests look into. */
+export interface FakeAdminVault extends AdminVault {
+  readonly rows: Map<string, TokenSummary>;
+  readonly disabled: Set<string>;
+  /** Every call that changed something, such as `issue alice`. */
+  readonly calls: string[];
+  /** What the next change throws. */
+  failNext(error: unknown): void;
+}
+
+/** A vault with one role, `member`, and no user. */
+export function fakeAdminVault(): FakeAdminVault {
+  const rows = new Map<string, TokenSummary>();
+  const roles = new Map<string, Role>([["member", MEMBER]]);
+  const disabled = new Set<string>();
+  const calls: string[] = [];
+  let failure: unknown;
+  const change = (call: string): void => {
+    const thrown = failure;
+    failure = undefined;
+    if (thrown !== undefined) throw thrown;
+    calls.push(call);
+  };
+  return {
+    rows,
+    disabled,
+    calls,
+    failNext: (error) => failure = error,
+    tokens: fakeTokens(rows, roles, change),
+    roles: fakeRoles(roles, change),
+    users: fakeUsers(rows, disabled, change),
+    secrets: fakeSecrets(change),
+    envelopes: { rewrap: (envelopes) => Promise.resolve(envelopes.map(fakeRewrap)) },
+    files: fakeFiles(change),
+  };
+}
+
+/** A row as `token list` shows it. */
+export function fakeToken(user: string, serial: number, expiresDays?: number): TokenSummary {
+  return {
+    user,
+    role: "member",
+    topK: MEMBER.topK,
+    rateLimit: MEMBER.rateLimit,
+    issuedAt: FAKE_NOW,
+    expiresAt: expiresDays === undefined ? null : expiryAfterDays(FAKE_NOW, expiresDays),
+    agentId: serial.toString(16).padStart(32, "0"),
+    secretVersion: 1,
+    graceUntil: null,
+  };
+}
+
+type Change = (call: string) => void;
+
+function fakeTokens(rows: Map<string, TokenSummary>, roles: Map<string, Role>, change: Change): AdminVault["tokens"] {
+  const token = () => `evt_${rows.size.toString(16).padStart(32, "0")}`;
+  return {
+    issue: ({ user, role, expiresDays }) =>
+      Promise.resolve().then(() => {
+        assertName("user", user);
+        if (rows.has(user)) throw new VaultError("already_exists", `User "${user}" already has a token`);
+        need(roles, role, "role");
+        change(`issue ${user}`);
+        rows.set(user, fakeToken(user, rows.size + 1, expiresDays));
+        return { ...need(rows, user, "user"), token: token() };
+      }),
+    rotate: ({ user, graceSeconds = 0 }) =>
+      Promise.resolve().then(() => {
+        const old = need(rows, user, "user");
+        change(`rotate ${user}`);
+        const graceUntil = graceSeconds > 0 ? FAKE_NOW + graceSeconds * 1000 : null;
+        rows.set(user, { ...old, graceUntil });
+        return { ...need(rows, user, "user"), token: token() };
+      }),
+    revoke: (user) =>
+      Promise.resolve().then(() => {
+        const old = need(rows, user, "user");
+        change(`revoke ${user}`);
+        rows.delete(user);
+        return old;
+      }),
+    show: (user) => need(rows, user, "user"),
+    list: (page) => paged(rows, page),
+  };
+}
+
+function fakeRoles(roles: Map<string, Role>, change: Change): AdminVault["roles"] {
+  return {
+    list: () => [...roles.values()],
+    show: (name) => need(roles, name, "role"),
+    create: ({ name, scope, topK, rateLimit }) =>
+      Promise.resolve().then(() => {
+        assertName("role", name);
+        change(`create ${name}`);
+        roles.set(name, { name, scope: scope as Role["scope"], topK, rateLimit: parseRateLimit(rateLimit) });
+        return need(roles, name, "role");
+      }),
+    update: (name, wanted) =>
+      Promise.resolve().then(() => {
+        const old = need(roles, name, "role");
+        change(`update ${name}`);
+        roles.set(name, { ...old, topK: wanted.topK ?? old.topK });
+        return need(roles, name, "role");
+      }),
+    delete: (name) =>
+      Promise.resolve().then(() => {
+        need(roles, name, "role");
+        if (name === "member") throw new VaultError("precondition_failed", `Role "member" is a default role`);
+        change(`delete ${name}`);
+        roles.delete(name);
+      }),
+  };
+}
+
+function fakeUsers(rows: Map<string, TokenSummary>, disabled: Set<string>, change: Change): AdminVault["users"] {
+  const summary = (token: TokenSummary): UserSummary => ({
+    name: token.user,
+    entityId: `ent-${token.agentId.slice(-4)}`,
+    disabled: disabled.has(token.user),
+    createdAt: FAKE_NOW,
+    epoch: 1,
+    token,
+    agentKeyLeftAt: FAKE_NOW + DAY_MS,
+    indexKeyLeftAt: null,
+  });
+  const set = (name: string, isDisabled: boolean) =>
+    Promise.resolve().then(() => {
+      need(rows, name, "user");
+      change(`${isDisabled ? "disable" : "enable"} ${name}`);
+      if (isDisabled) disabled.add(name);
+      else disabled.delete(name);
+      return summary(need(rows, name, "user"));
+    });
+  return {
+    *list(page) {
+      for (const token of paged(rows, page)) yield summary(token);
+    },
+    show: (name) => summary(need(rows, name, "user")),
+    disable: (name) => set(name, true),
+    enable: (name) => set(name, false),
+  };
+}
+
+function fakeSecrets(change: Change): AdminVault["secrets"] {
+  const versions: SecretVersion[] = [
+    { version: 1, state: "active", createdAt: FAKE_NOW, fingerprint: "00112233aabbccdd", liveTokens: 0 },
+  ];
+  return {
+    list: () => versions,
+    rotate: () =>
+      Promise.resolve().then(() => {
+        change("rotate secret");
+        const made = { ...versions[0]!, version: versions.length + 1 };
+        versions.push(made);
+        return made;
+      }),
+    retire: (version) =>
+      Promise.resolve().then(() => {
+        change(`retire ${version}`);
+        return { ...versions[0]!, version, state: "retired" };
+      }),
+  };
+}
+
+function fakeFiles(change: Change): AdminVault["files"] {
+  const file = (name: "roles" | "tokens"): FileStatus => ({
+    name,
+    path: `/var/lib/runevault/vault-${name}.yml`,
+    generation: 7,
+    state: name === "roles" ? "written" : "refused",
+    reason: name === "roles" ? null : "edited from generation 5",
+  });
+  const differences = [{ row: "bob", change: "removed", detail: "revoked in generation 6" }] as const;
+  return {
+    status: () => [file("roles"), file("tokens")],
+    diff: () => Promise.resolve(differences),
+    take: (name) => Promise.resolve().then(() => (change(`take ${name}`), differences)),
+    discard: (name) => Promise.resolve().then(() => (change(`discard ${name}`), { ...file(name), state: "written" })),
+  };
+}
+
+/** Marks an envelope; one that says `bad` fails as the domain's does. */
+function fakeRewrap(envelope: string, index: number): string {
+  if (!envelope.includes("bad")) return envelope.replace('"v":1', '"v":2');
+  throw new VaultError("ciphertext_invalid", `Envelope ${index} can't be opened`, { data: { index } });
+}
+
+function need<T>(map: ReadonlyMap<string, T>, name: string, what: string): T {
+  const found = map.get(name);
+  if (found !== undefined) return found;
+  throw new VaultError("not_found", `No ${what} ${JSON.stringify(name.slice(0, 80))}`);
+}
+
+function* paged(rows: Map<string, TokenSummary>, page: { after?: string; limit?: number } = {}) {
+  let skipping = page.after !== undefined;
+  if (page.after !== undefined) need(rows, page.after, "user");
+  let left = page.limit ?? Infinity;
+  for (const row of rows.values()) {
+    if (!skipping && left-- > 0) yield row;
+    if (row.user === page.after) skipping = false;
+  }
+}
