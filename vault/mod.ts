@@ -9,6 +9,7 @@
 
 export { lastValidDay, utcDay } from "./dates.ts";
 export { asVaultError, ERROR_TABLE, VaultError, type VaultErrorKind } from "./errors.ts";
+export type { KeyRing } from "./fhe_keys/key_ring.ts";
 export type { FileName } from "./files/document.ts";
 export type { FileDifference } from "./files/edits.ts";
 export type { FileFace, FileStatus } from "./files/file_face.ts";
@@ -20,8 +21,10 @@ export type { Clock, Logger, LogLevel, RandomSource } from "./ports.ts";
 export { formatRateLimit, parseRateLimit, type RateLimit } from "./roles/rate_limit.ts";
 export type { Role, RoleService } from "./roles/role_service.ts";
 export type { Scope } from "./roles/scope.ts";
+export type { KeySetFiles, ScoreDecryptor, ScoreRow } from "./scores/mod.ts";
 export { VaultState } from "./state.ts";
 export { SqliteStore } from "./storage/sqlite_store.ts";
+export type { FheKeyRecord } from "./storage/records.ts";
 export type { Store } from "./storage/store.ts";
 export type { Authenticator, Caller } from "./tokens/authenticator.ts";
 export type { IssuedToken, TokenService, TokenSummary } from "./tokens/token_service.ts";

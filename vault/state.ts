@@ -8,7 +8,7 @@
  */
 
 import type { RecordKind, Records, RoleRecord, UserRecord, UserTokenRecord } from "./storage/records.ts";
-import type { FileRecord, SecretVersionRecord } from "./storage/records.ts";
+import type { FheKeyRecord, FileRecord, SecretVersionRecord } from "./storage/records.ts";
 import type { Store, Write } from "./storage/store.ts";
 import type { SlidingWindow } from "./tokens/sliding_window.ts";
 
@@ -50,6 +50,7 @@ export class VaultState {
   readonly secrets = new Map<number, SecretVersionRecord>();
   /** Counts changes of {@link secrets}, so that what was derived from them can tell that it is old. */
   secretsStamp = 0;
+  readonly fheKeys = new Map<string, FheKeyRecord>();
   readonly files = new Map<string, FileRecord>();
   readonly meta = new Map<string, string | number>();
   /** Tokens that are some user's current one. */
@@ -60,7 +61,7 @@ export class VaultState {
   /** Reads a whole store into memory. */
   static async load(store: Store): Promise<VaultState> {
     const state = new VaultState();
-    for (const kind of ["meta", "secret", "role", "user", "user_token", "file"] as const) {
+    for (const kind of ["meta", "secret", "role", "user", "user_token", "fhe_key", "file"] as const) {
       for await (const page of store.read(kind)) {
         for (const row of page) state.#put(kind, row.key, row.value);
       }
@@ -83,6 +84,12 @@ export class VaultState {
     return this.usersByFoldedName(name).find((user) => user.record.name === name);
   }
 
+  /** The replaced token of a user that nobody has ended yet; its grace may be over. */
+  graceTokenOf(entityId: string): UserToken | undefined {
+    const agentId = this.graceByUser.get(entityId);
+    return agentId === undefined ? undefined : this.tokens.get(agentId);
+  }
+
   /** The users whose names equal this one when case is ignored. */
   usersByFoldedName(name: string): readonly User[] {
     const found = this.#usersByFoldedName.get(foldName(name));
@@ -101,6 +108,9 @@ export class VaultState {
       case "secret":
         this.secrets.set(Number(key), value as SecretVersionRecord);
         this.secretsStamp++;
+        return;
+      case "fhe_key":
+        this.fheKeys.set(key, value as FheKeyRecord);
         return;
       case "file":
         this.files.set(key, value as FileRecord);
@@ -144,9 +154,16 @@ export class VaultState {
   }
 
   #noteGrace(agentId: string, record: UserTokenRecord): void {
-    if (record.graceUntil === undefined) return;
-    if (record.ended === undefined) this.graceByUser.set(record.entityId, agentId);
-    else if (this.graceByUser.get(record.entityId) === agentId) this.graceByUser.delete(record.entityId);
+    const { entityId, graceUntil, ended } = record;
+    if (graceUntil === undefined) return;
+    const noted = this.graceByUser.get(entityId);
+    if (ended !== undefined) {
+      if (noted === agentId) this.graceByUser.delete(entityId);
+      return;
+    }
+    // A store is read in the order of hashes: an older token whose grace is long over must not hide the newer one.
+    const former = noted === undefined ? undefined : this.tokens.get(noted)?.record.graceUntil;
+    if (former === undefined || former <= graceUntil) this.graceByUser.set(entityId, agentId);
   }
 
   #makeCurrent(token: UserToken): void {

@@ -5,10 +5,11 @@
  */
 
 import { bootstrap } from "./bootstrap.ts";
+import { KeyRing } from "./fhe_keys/key_ring.ts";
 import { FileFace } from "./files/file_face.ts";
 import { AgentKeys } from "./keys/agent_keys.ts";
 import { EnvelopeService, type EnvelopeV1Policy } from "./keys/envelope_service.ts";
-import { type ClientSettings, KeyBundles, type PublicKeyFiles } from "./keys/key_bundle.ts";
+import { type ClientSettings, KeyBundles } from "./keys/key_bundle.ts";
 import type { SealKey } from "./keys/seal_key.ts";
 import { SecretService } from "./keys/secret_service.ts";
 import { TeamSecrets } from "./keys/team_secrets.ts";
@@ -34,7 +35,12 @@ export interface VaultOptions {
   readonly logger: Logger;
   readonly envelopeV1: EnvelopeV1Policy;
   readonly clientSettings: ClientSettings;
-  readonly fheKeys: () => PublicKeyFiles | null;
+  /** Where the FHE key sets lie. */
+  readonly keysFolder: string;
+  /** Dimension of indexes under an FHE key set that came without an evaluation key. */
+  readonly fallbackDimension: number | undefined;
+  /** Threads that decrypt scores, at most. */
+  readonly scoreThreads: number;
   readonly rolesPath: string;
   readonly tokensPath: string;
 }
@@ -49,6 +55,7 @@ export class Vault {
   readonly secrets: SecretService;
   readonly envelopes: EnvelopeService;
   readonly bundles: KeyBundles;
+  readonly keyRing: KeyRing;
   readonly files: FileFace;
   readonly #store: Store;
   readonly #writer: Writer;
@@ -61,12 +68,13 @@ export class Vault {
   static async open(options: VaultOptions): Promise<Vault> {
     const vault = new Vault(options, new Writer(options.store, options.state));
     await bootstrap({ ...options, writer: vault.#writer });
+    await vault.keyRing.load();
     await vault.files.reload(true);
     return vault;
   }
 
   private constructor(options: VaultOptions, writer: Writer) {
-    const { store, state, sealKey, clock, random, logger, envelopeV1, fheKeys } = options;
+    const { store, state, sealKey, clock, random, logger, envelopeV1, fallbackDimension } = options;
     const secrets = new TeamSecrets(state, sealKey);
     const keys = new AgentKeys(secrets);
     const settings = options.clientSettings;
@@ -79,7 +87,11 @@ export class Vault {
     this.users = new UserService(state, writer, this.tokens);
     this.secrets = new SecretService(state, writer, sealKey, clock, random);
     this.envelopes = new EnvelopeService({ state, secrets, keys, random, logger, v1Policy: envelopeV1 });
+    const folder = options.keysFolder;
+    const threads = options.scoreThreads;
+    this.keyRing = new KeyRing({ state, writer, sealKey, clock, logger, folder, fallbackDimension, threads });
     const { users } = this;
+    const fheKeys = () => this.keyRing.publicFiles;
     this.bundles = new KeyBundles({ state, secrets, keys, users, clock, settings, v1Policy: envelopeV1, fheKeys });
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };
     this.files = new FileFace({ store, state, writer, clock, random, logger, paths });
@@ -87,6 +99,7 @@ export class Vault {
 
   /** Ends the changes under way, writes the files, closes the store. */
   async close(): Promise<void> {
+    this.keyRing.close();
     await this.#writer.settled();
     await this.files.close();
     await this.#store.close();

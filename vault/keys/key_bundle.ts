@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import type { Clock } from "../ports.ts";
 import { holdsScope } from "../roles/scope.ts";
 import type { VaultState } from "../state.ts";
@@ -58,6 +59,7 @@ interface CachedBundle {
 export class KeyBundles {
   readonly #in: BundleParts;
   readonly #cache = new Map<string, CachedBundle>();
+  #evaluation: { files: PublicKeyFiles; part: Buffer } | undefined;
 
   constructor(parts: BundleParts) {
     this.#in = parts;
@@ -76,16 +78,24 @@ export class KeyBundles {
     return fresh ? cached.json : this.#build(caller);
   }
 
-  /** The bundle with `EvalKey.json`, for `GetPublicKey`; otherwise as {@link manifest}. */
-  bundle(caller: Caller): string | Promise<string> {
-    const manifest = this.manifest(caller);
-    return typeof manifest === "string" ? this.#withEvalKey(manifest) : manifest.then((it) => this.#withEvalKey(it));
+  /**
+   * The bundle with `EvalKey.json`, for `GetPublicKey`, as UTF-8 in parts to be joined: the first, megabytes long, is
+   * the same for everybody and made once.
+   */
+  async bundle(caller: Caller): Promise<readonly Buffer[]> {
+    const manifest = await this.manifest(caller);
+    const evaluation = this.#evaluationKeyPart();
+    return evaluation === null ? [Buffer.from(manifest, "utf8")] : [evaluation, Buffer.from(manifest.slice(1), "utf8")];
   }
 
-  #withEvalKey(manifest: string): string {
-    const evalKeyJson = this.#in.fheKeys()?.evalKeyJson;
-    if (evalKeyJson === undefined) return manifest;
-    return `{"EvalKey.json":${JSON.stringify(evalKeyJson)},${manifest.slice(1)}`;
+  #evaluationKeyPart(): Buffer | null {
+    const files = this.#in.fheKeys();
+    if (files?.evalKeyJson === undefined) return null;
+    if (this.#evaluation?.files !== files) {
+      const part = Buffer.from(`{"EvalKey.json":${JSON.stringify(files.evalKeyJson)},`, "utf8");
+      this.#evaluation = { files, part };
+    }
+    return this.#evaluation.part;
   }
 
   async #build(caller: Caller): Promise<string> {

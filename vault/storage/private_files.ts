@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { VaultError } from "../errors.ts";
 
 /** Makes a folder (mode 0700) where there is none. */
@@ -31,6 +32,15 @@ export async function assertPrivate(path: string, exemptFolder?: string): Promis
   );
 }
 
+/** As {@link assertPrivate}; no file is as good as a private one. */
+export async function assertPrivateIfThere(path: string, exemptFolder?: string): Promise<void> {
+  try {
+    await assertPrivate(path, exemptFolder);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Writes a new secret file, fsyncs it and its folder. Fails where the file exists. */
 export async function writeNewPrivateFile(path: string, content: Uint8Array): Promise<void> {
   const temporary = `${path}.${crypto.randomUUID()}.new`;
@@ -39,9 +49,18 @@ export async function writeNewPrivateFile(path: string, content: Uint8Array): Pr
     // A link fails where the name is taken; a rename would replace somebody's file.
     await Deno.link(temporary, path);
   } finally {
-    await Deno.remove(temporary);
+    await removeIfThere(temporary);
   }
-  await syncFolder(path.slice(0, path.lastIndexOf("/")) || "/");
+  await syncFolder(dirname(path));
+}
+
+/** Removes a file; that there is none is as good. */
+export async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 async function writeSynced(path: string, content: Uint8Array): Promise<void> {

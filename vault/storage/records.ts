@@ -19,6 +19,8 @@ export interface UserRecord {
   readonly agentKeyLeftAt?: number;
   /** When the shared index key first left to this user. */
   readonly indexKeyLeftAt?: number;
+  /** Score rows this user ever received; past some hundreds the FHE key must be taken as known to them. */
+  readonly scoreRows?: number;
 }
 
 /** Why a user token stopped being live. */
@@ -88,6 +90,24 @@ export interface MetaRecord {
   readonly value: string | number;
 }
 
+/** One FHE key set; its files lie in `keys/<key id>/`, the secret one sealed. Key: the key id. */
+export interface FheKeyRecord {
+  readonly keyId: string;
+  /** Dimension of the indexes under it. */
+  readonly dimension: number;
+  /** As the key files say. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** When this vault got it. */
+  readonly addedAt: number;
+  /** Whether bundles hand it out; the others only decrypt. */
+  readonly active: boolean;
+  /** SHA-256 of the raw keys, base64, as their files say. */
+  readonly secretKeySha256: string;
+  readonly encryptionKeySha256: string;
+  readonly evaluationKeySha256: string | null;
+}
+
 /** The record type of each kind. */
 export interface Records {
   readonly meta: MetaRecord;
@@ -95,6 +115,7 @@ export interface Records {
   readonly role: RoleRecord;
   readonly user: UserRecord;
   readonly user_token: UserTokenRecord;
+  readonly fhe_key: FheKeyRecord;
   readonly file: FileRecord;
   readonly file_change: FileChangeRecord;
 }

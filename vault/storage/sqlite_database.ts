@@ -86,6 +86,8 @@ export class SqliteDatabase {
   }
 
   #write(write: Write): void {
+    // SQLite would give such a key back cut or changed, and reading page by page would never end.
+    if (write.key.includes("\0") || !write.key.isWellFormed()) throw new TypeError("A key can't be stored as text");
     if (write.value === undefined) this.#delete.run(write.kind, write.key);
     else this.#put.run(write.kind, write.key, JSON.stringify(write.value));
   }
@@ -97,13 +99,17 @@ export class SqliteDatabase {
 }
 
 function openFile(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
   try {
-    const db = new DatabaseSync(path);
+    db = new DatabaseSync(path);
+    db.exec("PRAGMA busy_timeout = 5000");
+    const isNew = assertOurs(db, path);
     // FULL: a commit returns after the write-ahead log was fsynced, so that a power cut loses nothing acknowledged.
-    db.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-    prepareSchema(db, path);
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    if (isNew) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
     return db;
   } catch (error) {
+    db?.close();
     if (error instanceof VaultError) throw error;
     throw new VaultError("config_invalid", `The database ${path} cannot be opened: ${sqliteReason(error)}`, {
       hint: "if the file is damaged, restore a backup; nothing was changed",
@@ -112,22 +118,17 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-function prepareSchema(db: DatabaseSync, path: string): void {
+/** Whether the file is new and empty; it comes before the journal mode, which would change another program's file. */
+function assertOurs(db: DatabaseSync, path: string): boolean {
   const version = pragma(db, "user_version");
   const application = pragma(db, "application_id");
-  if (version === 0 && application === 0 && pragma(db, "schema_version") === 0) {
-    db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
-  } else if (application !== APPLICATION_ID) {
+  if (version === 0 && application === 0 && pragma(db, "schema_version") === 0) return true;
+  if (application !== APPLICATION_ID) {
     throw new VaultError("config_invalid", `${path} is a database of another program`);
-  } else if (version > SCHEMA_VERSION) {
-    throw new VaultError(
-      "config_invalid",
-      `${path} has schema ${version}; this runevault knows up to ${SCHEMA_VERSION}`,
-      {
-        hint: "start the newer runevault that wrote it",
-      },
-    );
   }
+  if (version <= SCHEMA_VERSION) return false;
+  const message = `${path} has schema ${version}; this runevault knows up to ${SCHEMA_VERSION}`;
+  throw new VaultError("config_invalid", message, { hint: "start the newer runevault that wrote it" });
 }
 
 function pragma(db: DatabaseSync, name: string): number {

@@ -65,6 +65,7 @@ export class SqliteStore implements Store {
   }
 
   async commit(writes: readonly Write[], expectedSequence: number): Promise<number> {
+    if (this.#closed) throw storageFailed("the store is closed");
     await this.#opened;
     return await this.#ask({ writes, expectedSequence });
   }
@@ -72,12 +73,15 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (!this.#broken) {
-      await this.#opened;
-      await this.#ask({ close: true });
+    // Commits asked for before this come first: they wait for the same promise, and the thread answers in order.
+    await this.#opened.catch(() => {});
+    try {
+      if (!this.#broken) await this.#ask({ close: true });
+    } finally {
+      this.#worker.terminate();
+      this.#breakDown("the store is closed");
+      this.#reader.close();
     }
-    this.#worker.terminate();
-    this.#reader.close();
   }
 
   #ask(request: Unnumbered<WorkerRequest>): Promise<number> {

@@ -32,12 +32,12 @@ function answer(request: WorkerRequest): number {
     database = new SqliteDatabase(request.open);
     return database.sequence();
   }
-  if (database === undefined) throw new VaultError("storage_failed", "The database is not open");
   if ("close" in request) {
-    database.close();
+    database?.close();
     database = undefined;
     return 0;
   }
+  if (database === undefined) throw new VaultError("storage_failed", "The database is not open");
   return database.commit(request.writes, request.expectedSequence);
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { expiryAfterDays } from "../dates.ts";
+import { DAY_MS, expiryAfterDays, MAX_EXPIRES_DAYS } from "../dates.ts";
 import { VaultError } from "../errors.ts";
 import { newEntityId } from "../ids.ts";
 import { assertName, quoteName } from "../names.ts";
@@ -18,6 +18,9 @@ import { hashToken, isUsable, newUserToken } from "./user_token.ts";
 
 /** The longest that a rotated token may live on: whoever needs more has not rotated. */
 export const MAX_GRACE_SECONDS = 86_400;
+
+/** The life taken for a token whose day of issue no file told. */
+const UNKNOWN_LIFE_DAYS = 90;
 
 /** What may be told of a token. */
 export interface TokenSummary {
@@ -92,8 +95,8 @@ export class TokenService {
     return this.#in.writer.change(() => {
       const old = this.#currentToken(wanted.user);
       const ended = this.#endRotated(old.record, wanted.graceSeconds ?? 0);
-      // An older token still in its grace ends now: one user never has more than two that work.
-      const writes = [...this.#tokensInGrace(old.user).map((t) => this.#end(t.record, "rotated")), ended].map(putToken);
+      // An older replaced token ends now, whatever its grace: one user never has more than two that work.
+      const writes = [...this.#replacedTokens(old.user).map((t) => this.#end(t.record, "rotated")), ended].map(putToken);
       const days = wanted.expiresDays ?? givenDays(old.record);
       return this.#grant(old.user.record, old.record.role, days, writes);
     });
@@ -108,7 +111,7 @@ export class TokenService {
     return this.#in.writer.change(() => {
       const current = this.#currentToken(user);
       const summary = this.#summary(current);
-      const tokens = [current, ...this.#tokensInGrace(current.user)];
+      const tokens = [current, ...this.#replacedTokens(current.user)];
       const raised: UserRecord = { ...current.user.record, epoch: current.user.record.epoch + 1 };
       return {
         writes: [
@@ -195,11 +198,14 @@ export class TokenService {
     throw new VaultError("not_found", `User ${quoteName(user)} has no token`, { hint: "see `runevault token list`" });
   }
 
-  #tokensInGrace(user: User): UserToken[] {
-    const now = this.#in.clock.now();
-    const agentId = this.#in.state.graceByUser.get(user.record.entityId);
-    const token = agentId === undefined ? undefined : this.#in.state.tokens.get(agentId);
-    return token !== undefined && isUsable(token, now) ? [token] : [];
+  #replacedTokens(user: User): UserToken[] {
+    const token = this.#in.state.graceTokenOf(user.record.entityId);
+    return token === undefined ? [] : [token];
+  }
+
+  #graceUntil(user: User): number | null {
+    const [token] = this.#replacedTokens(user);
+    return token !== undefined && isUsable(token, this.#in.clock.now()) ? token.record.graceUntil ?? null : null;
   }
 
   #endRotated(record: UserTokenRecord, graceSeconds: number): UserTokenRecord {
@@ -228,7 +234,7 @@ export class TokenService {
       expiresAt: record.expiresAt,
       agentId: agentIdOf(record.tokenHash),
       secretVersion: record.secretVersion,
-      graceUntil: this.#tokensInGrace(user)[0]?.record.graceUntil ?? null,
+      graceUntil: this.#graceUntil(user),
     };
   }
 }
@@ -250,8 +256,10 @@ export function firstUserMark(state: VaultState, clock: Clock): Write[] {
 }
 
 /** The number of days that a token was given at its issue; undefined: no expiry. */
-function givenDays(record: UserTokenRecord): number | undefined {
-  if (record.expiresAt === null) return undefined;
-  const issuedDay = Math.floor((record.issuedAt ?? record.expiresAt - 90 * 86_400_000) / 86_400_000);
-  return Math.max(1, Math.round(record.expiresAt / 86_400_000) - issuedDay - 1);
+function givenDays({ issuedAt, expiresAt }: UserTokenRecord): number | undefined {
+  if (expiresAt === null) return undefined;
+  if (issuedAt === null) return UNKNOWN_LIFE_DAYS;
+  const days = Math.round(expiresAt / DAY_MS) - Math.floor(issuedAt / DAY_MS) - 1;
+  // Old files may name any day: one beyond the longest life that can be given must not make a token unrotatable.
+  return Math.min(Math.max(1, days), MAX_EXPIRES_DAYS);
 }

@@ -23,6 +23,8 @@ export interface UserSummary {
   readonly agentKeyLeftAt: number | null;
   /** When the shared index key first left to them. */
   readonly indexKeyLeftAt: number | null;
+  /** Score rows they ever received. */
+  readonly scoreRows: number;
 }
 
 /** Which key left the vault to a user. */
@@ -69,6 +71,11 @@ export class UserService {
     return this.#change(user.record.name, (record) => ({ ...first, ...record }));
   }
 
+  /** Counts score rows, before they leave. */
+  addScoreRows(user: User, rows: number): Promise<UserSummary> {
+    return this.#change(user.record.name, (record) => ({ ...record, scoreRows: (record.scoreRows ?? 0) + rows }));
+  }
+
   #change(name: string, change: (record: UserRecord) => UserRecord): Promise<UserSummary> {
     return this.#writer.change(() => {
       const user = this.#user(name);
@@ -84,7 +91,7 @@ export class UserService {
   }
 
   #summary(user: User): UserSummary {
-    const { name, entityId, disabled, createdAt, epoch, agentKeyLeftAt, indexKeyLeftAt } = user.record;
+    const { name, entityId, disabled, createdAt, epoch, agentKeyLeftAt, indexKeyLeftAt, scoreRows } = user.record;
     return {
       name,
       entityId,
@@ -94,6 +101,7 @@ export class UserService {
       token: this.#tokens.find(user),
       agentKeyLeftAt: agentKeyLeftAt ?? null,
       indexKeyLeftAt: indexKeyLeftAt ?? null,
+      scoreRows: scoreRows ?? 0,
     };
   }
 }
