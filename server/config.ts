@@ -1,0 +1,225 @@
+/**
+ * Flags, environment and file, joined into one checked configuration that is read once.
+ *
+ * Flags beat environment beats file beats default. Nothing here touches the disk or the environment itself.
+ *
+ * @module
+ */
+
+import { parseDocument } from "yaml";
+import { type EnvelopeV1Policy, type LogLevel, VaultError } from "../vault/mod.ts";
+import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
+import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mod.ts";
+
+/** A value as it came in, by the option's key. */
+export type RawValues = Readonly<Record<string, unknown>>;
+
+/** How the gRPC port gets its certificate. */
+export type TlsMode = "auto" | "files" | "off";
+
+/** Everything `serve` needs to know. */
+export interface Config {
+  readonly dataDir: string;
+  readonly grpc: ListenAddress | null;
+  readonly admin: ListenAddress | null;
+  /** Path of the admin socket; null: off. */
+  readonly adminSocket: string | null;
+  readonly metrics: ListenAddress | null;
+  readonly tls: TlsMode;
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly tlsHostnames: readonly string[];
+  readonly tlsClientCa: string | undefined;
+  readonly allowPlaintext: boolean;
+  readonly teamSecretFile: string | undefined;
+  readonly teamSecret: string | undefined;
+  readonly legacyTokens: readonly string[];
+  readonly sealKeyFile: string;
+  readonly rolesFile: string;
+  readonly tokensFile: string;
+  readonly envelopeV1: EnvelopeV1Policy;
+  readonly indexName: string | undefined;
+  readonly envectorEndpoint: string | undefined;
+  readonly envectorApiKey: string | undefined;
+  /** Dimension of the FHE key set to make at the first start. */
+  readonly fheDim: number | undefined;
+  readonly embeddingDim: number | undefined;
+  readonly logFormat: "text" | "json" | undefined;
+  readonly logLevel: LogLevel;
+  readonly dev: boolean;
+}
+
+/** Collects what the environment says, the old names after ours. Empty variables count as unset. */
+export function valuesFromEnvironment(env: (name: string) => string | undefined): RawValues {
+  const values: Record<string, unknown> = {};
+  for (const option of SERVE_OPTIONS) {
+    const text = env(option.env) || (option.legacyEnv && env(option.legacyEnv)) || undefined;
+    if (text !== undefined) values[option.key] = option.type === "list" ? text.split(",") : text;
+  }
+  if (values["tls"] === undefined) Object.assign(values, legacyTls(env));
+  return values;
+}
+
+/** Rune-Vault had a pair or a switch in place of a mode. The switch acts on the gRPC port alone. */
+function legacyTls(env: (name: string) => string | undefined): RawValues {
+  if (env("VAULT_TLS_DISABLE")?.toLowerCase() === "true") return { tls: "off" };
+  return env("VAULT_TLS_CERT") && env("VAULT_TLS_KEY") ? { tls: "files" } : {};
+}
+
+/**
+ * Reads `runevault.yml`.
+ *
+ * @throws {VaultError} `config_invalid` for YAML that isn't a mapping, or that has an unknown key, which it names.
+ */
+export function valuesFromFile(path: string, text: string): RawValues {
+  const document = parseDocument(text, { strict: true, uniqueKeys: true });
+  const problem = document.errors[0]?.message.split("\n")[0];
+  if (problem !== undefined) throw new VaultError("config_invalid", `${path}: ${problem}`);
+  const values: unknown = document.toJS({ maxAliasCount: 0 });
+  if (values === null) return {};
+  if (typeof values !== "object" || Array.isArray(values)) {
+    throw new VaultError("config_invalid", `${path} must be a mapping of settings`);
+  }
+  const known = new Set(SERVE_OPTIONS.map((option) => option.key));
+  const unknown = Object.keys(values).find((key) => !known.has(key) || key === "config");
+  if (unknown === undefined) return values as RawValues;
+  throw new VaultError("config_invalid", `${path}: unknown key ${JSON.stringify(unknown)}`, {
+    hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}`,
+  });
+}
+
+/** Whether a file's settings include one that others must not read. */
+export function holdsSecret(values: RawValues): boolean {
+  return SERVE_OPTIONS.some((option) => option.secret && values[option.key] !== undefined);
+}
+
+/**
+ * Joins the sources, strongest first, and checks every value.
+ *
+ * @param defaultDataDir Where the data is when nobody says.
+ * @throws {VaultError} `config_invalid` naming the setting.
+ */
+export function resolveConfig(sources: readonly RawValues[], defaultDataDir: string | undefined): Config {
+  const raw = new Values(sources);
+  const dev = raw.flag("dev");
+  const dataDir = raw.text("data_dir") ?? defaultDataDir;
+  if (dataDir === undefined) throw new VaultError("config_invalid", "Give --data-dir: there is no home folder");
+  const local = dev ? "127.0.0.1" : "0.0.0.0";
+  const api = raw.text("api_addr");
+  if (api !== undefined && api !== "off") {
+    throw new VaultError("config_invalid", "This version serves no identity API: --api-addr can only be off");
+  }
+  const config: Config = {
+    dataDir,
+    grpc: parseListenAddress(raw.text("grpc_addr") ?? `${local}:50051`, "--grpc-addr"),
+    admin: parseListenAddress(raw.text("admin_addr") ?? "127.0.0.1:8081", "--admin-addr"),
+    adminSocket: offOr(raw.text("admin_socket"), `${dataDir}/admin.sock`),
+    metrics: parseListenAddress(raw.text("metrics_addr") ?? "127.0.0.1:9090", "--metrics-addr"),
+    tls: raw.choice("tls", ["auto", "files", "off"]) ?? (dev ? "off" : "auto"),
+    tlsCert: raw.text("tls_cert"),
+    tlsKey: raw.text("tls_key"),
+    tlsHostnames: raw.list("tls_hostname"),
+    tlsClientCa: raw.text("tls_client_ca"),
+    allowPlaintext: raw.flag("allow_plaintext"),
+    teamSecretFile: raw.text("team_secret_file"),
+    teamSecret: raw.text("team_secret"),
+    legacyTokens: splitTokens(raw.text("legacy_tokens")),
+    sealKeyFile: raw.text("seal_key_file") ?? `${dataDir}/seal.key`,
+    rolesFile: raw.text("roles_file") ?? `${dataDir}/vault-roles.yml`,
+    tokensFile: raw.text("tokens_file") ?? `${dataDir}/vault-tokens.yml`,
+    envelopeV1: raw.choice("envelope_v1", ["accept", "warn", "refuse"]) ?? "accept",
+    indexName: raw.text("index_name"),
+    envectorEndpoint: raw.text("envector_endpoint"),
+    envectorApiKey: raw.text("envector_api_key"),
+    fheDim: raw.integer("fhe_dim"),
+    embeddingDim: raw.integer("embedding_dim"),
+    logFormat: raw.choice("log_format", ["text", "json"]),
+    logLevel: raw.choice("log_level", ["debug", "info", "warn", "error"]) ?? "info",
+    dev,
+  };
+  assertConsistent(config);
+  return Object.freeze(config);
+}
+
+/** The raw text of the deprecated variable, which was the team secret where none was set. */
+export function legacyTeamSecret(sources: readonly RawValues[]): string | undefined {
+  return new Values(sources).text("legacy_tokens");
+}
+
+function assertConsistent(config: Config): void {
+  const { grpc, tls, tlsCert, tlsKey, dev, admin, metrics } = config;
+  if (tls === "files" && (tlsCert === undefined || tlsKey === undefined)) {
+    throw new VaultError("config_invalid", "--tls files needs --tls-cert and --tls-key");
+  }
+  if (tls !== "files" && (tlsCert !== undefined || tlsKey !== undefined)) {
+    throw new VaultError("config_invalid", `--tls-cert and --tls-key go with --tls files, not --tls ${tls}`);
+  }
+  if (tls === "off" && config.tlsClientCa !== undefined) {
+    throw new VaultError("config_invalid", "--tls-client-ca needs TLS: take away --tls off");
+  }
+  const remote = [grpc, admin, metrics].find((address) => dev && address !== null && !isLoopbackHost(address.host));
+  if (remote) throw new VaultError("config_invalid", `--dev listens on loopback alone, not on ${remote.host}`);
+}
+
+function splitTokens(text: string | undefined): string[] {
+  return (text ?? "").split(",").map((token) => token.trim()).filter((token) => token !== "");
+}
+
+function offOr(value: string | undefined, fallback: string): string | null {
+  return value === "off" ? null : value ?? fallback;
+}
+
+/** Looks settings up in several sources, the first that has one winning. */
+class Values {
+  readonly #sources: readonly RawValues[];
+
+  constructor(sources: readonly RawValues[]) {
+    this.#sources = sources;
+  }
+
+  text(key: string): string | undefined {
+    const value = this.#find(key);
+    if (value === undefined || typeof value === "string") return value;
+    if (typeof value === "number") return String(value);
+    throw invalid(key, "must be text");
+  }
+
+  integer(key: string): number | undefined {
+    const text = this.text(key);
+    if (text === undefined || /^[0-9]{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
+    throw invalid(key, "must be a whole number");
+  }
+
+  flag(key: string): boolean {
+    const value = this.#find(key) ?? false;
+    if (value === true || value === "true" || value === "1") return true;
+    if (value === false || value === "false" || value === "0") return false;
+    throw invalid(key, "must be true or false");
+  }
+
+  list(key: string): string[] {
+    const value = this.#find(key) ?? [];
+    const items: unknown[] = Array.isArray(value) ? value : [value];
+    if (items.every((item) => typeof item === "string")) return items as string[];
+    throw invalid(key, "must be a list of texts");
+  }
+
+  choice<const C extends string>(key: string, choices: readonly C[]): C | undefined {
+    const value = this.text(key);
+    if (value === undefined || (choices as readonly string[]).includes(value)) return value as C | undefined;
+    throw invalid(key, `must be one of ${choices.join(", ")}`);
+  }
+
+  #find(key: string): unknown {
+    return this.#sources.find((source) => source[key] !== undefined)?.[key];
+  }
+}
+
+function invalid(key: string, rule: string): VaultError {
+  return new VaultError("config_invalid", `The setting ${nameOf(key)} ${rule}`);
+}
+
+function nameOf(key: string): string {
+  const option: ConfigOption | undefined = SERVE_OPTIONS.find((one) => one.key === key);
+  return option === undefined || option.secret ? key : option.flag;
+}

@@ -1,0 +1,82 @@
+/**
+ * Every setting of `runevault serve`, once: its flag, its environment variable, its key in `runevault.yml`, its help.
+ *
+ * The flag is `--key-with-dashes`, the variable `RUNEVAULT_KEY`, the key in the file `key_with_underscores`.
+ *
+ * @module
+ */
+
+/** One setting. */
+export interface ConfigOption {
+  readonly flag: string;
+  readonly env: string;
+  /** The variable of Rune-Vault that keeps working. */
+  readonly legacyEnv?: string;
+  readonly key: string;
+  /** `list`: the flag may be given several times; in the environment its values are separated by commas. */
+  readonly type: "string" | "boolean" | "integer" | "list";
+  readonly placeholder?: string;
+  readonly help: string;
+  /** The value is a secret: it comes from the environment or a file, never from an argument. */
+  readonly secret?: true;
+}
+
+function option(key: string, type: ConfigOption["type"], help: string, more: Partial<ConfigOption> = {}): ConfigOption {
+  const env = `RUNEVAULT_${key.toUpperCase()}`;
+  return { flag: `--${key.replaceAll("_", "-")}`, env, key, type, help, ...more };
+}
+
+/** All settings of `serve`. */
+export const SERVE_OPTIONS: readonly ConfigOption[] = [
+  option("config", "string", "the configuration file", { placeholder: "FILE" }),
+  option("data_dir", "string", "the data folder", { placeholder: "DIR" }),
+  option("grpc_addr", "string", "gRPC listener (default 0.0.0.0:50051; `off` turns it off)", { placeholder: "ADDR" }),
+  option("admin_addr", "string", "admin API on loopback TCP (default 127.0.0.1:8081; `off`)", { placeholder: "ADDR" }),
+  option("admin_socket", "string", "admin API on a unix socket (default <data>/admin.sock; `off`)", {
+    placeholder: "PATH",
+  }),
+  option("api_addr", "string", "identity API: not in this version, so only `off`", { placeholder: "ADDR" }),
+  option("metrics_addr", "string", "metrics and health (default 127.0.0.1:9090; `off`)", { placeholder: "ADDR" }),
+  option("tls", "string", "TLS of the gRPC port: auto (default), files or off", { placeholder: "MODE" }),
+  option("tls_cert", "string", "certificate chain for --tls files", {
+    placeholder: "FILE",
+    legacyEnv: "VAULT_TLS_CERT",
+  }),
+  option("tls_key", "string", "private key for --tls files", { placeholder: "FILE", legacyEnv: "VAULT_TLS_KEY" }),
+  option("tls_hostname", "list", "a further name for the automatic certificate", { placeholder: "NAME" }),
+  option("tls_client_ca", "string", "ask gRPC clients for a certificate of this CA", { placeholder: "FILE" }),
+  option("allow_plaintext", "boolean", "allow --tls off on a gRPC address that is not loopback"),
+  option("team_secret_file", "string", "a file with the team secret, imported as version 1", { placeholder: "FILE" }),
+  option("team_secret", "string", "the team secret", { legacyEnv: "VAULT_TEAM_SECRET", secret: true }),
+  option("legacy_tokens", "string", "deprecated shared tokens", { legacyEnv: "VAULT_TOKENS", secret: true }),
+  option("seal_key_file", "string", "the seal key (default <data>/seal.key)", { placeholder: "FILE" }),
+  option("roles_file", "string", "the roles' YAML file (default <data>/vault-roles.yml)", {
+    placeholder: "FILE",
+    legacyEnv: "VAULT_ROLES_FILE",
+  }),
+  option("tokens_file", "string", "the tokens' YAML file (default <data>/vault-tokens.yml)", {
+    placeholder: "FILE",
+    legacyEnv: "VAULT_TOKENS_FILE",
+  }),
+  option("envelope_v1", "string", "version-1 envelopes: accept (default), warn or refuse", { placeholder: "POLICY" }),
+  option("index_name", "string", "index name that clients are told", {
+    placeholder: "NAME",
+    legacyEnv: "VAULT_INDEX_NAME",
+  }),
+  option("envector_endpoint", "string", "enVector endpoint that clients are told", {
+    placeholder: "HOST:PORT",
+    legacyEnv: "ENVECTOR_ENDPOINT",
+  }),
+  option("envector_api_key", "string", "enVector key that clients are given", {
+    legacyEnv: "ENVECTOR_API_KEY",
+    secret: true,
+  }),
+  option("fhe_dim", "integer", "make an FHE key set of this dimension at the first start", { placeholder: "N" }),
+  option("embedding_dim", "integer", "dimension of indexes under keys that came without EvalKey.json", {
+    placeholder: "N",
+    legacyEnv: "EMBEDDING_DIM",
+  }),
+  option("log_format", "string", "text (default on a terminal) or json", { placeholder: "FORMAT" }),
+  option("log_level", "string", "debug, info (default), warn or error", { placeholder: "LEVEL" }),
+  option("dev", "boolean", "a throw-away vault: temporary data, loopback, no TLS, a demo user"),
+];

@@ -1,0 +1,276 @@
+/**
+ * The running process: the one place where everything is put together, started and stopped.
+ *
+ * @module
+ */
+
+import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
+import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
+import { ensureAdminToken } from "../admin/mod.ts";
+import { asVaultError, ERROR_TABLE, type SealKey, SqliteStore, Vault, VaultError, VaultState } from "../vault/mod.ts";
+import { assertPrivateIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
+import { systemClock, systemRandom } from "./clock.ts";
+import type { Config, RawValues } from "./config.ts";
+import { takeDataFolder } from "./data_folder.ts";
+import { createHealth } from "./grpc/health.ts";
+import { createReflection } from "./grpc/reflection.ts";
+import { createUnary } from "./grpc/unary.ts";
+import { createMetadataService, createVaultService } from "./grpc/vault_service.ts";
+import { prepareGrpcTls } from "./grpc_tls.ts";
+import { type Faces, Listeners } from "./listeners.ts";
+import { LineLogger } from "./logger.ts";
+import { Metrics } from "./metrics.ts";
+import { ProcessFacts } from "./process_facts.ts";
+import { loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
+import { readSources, type Sources } from "./sources.ts";
+import { SystemdNotifier } from "./systemd.ts";
+
+/** What a terminal gets from the server besides its log. */
+export interface ServeOutput {
+  /** Writes a line to standard error. */
+  error(line: string): void;
+}
+
+/** What has to be undone at a stop, in the order in which it was done. */
+type Undo = () => void | Promise<void>;
+
+/**
+ * Serves until SIGTERM or SIGINT.
+ *
+ * @param flags The flags of `runevault serve`, by the keys of `SERVE_OPTIONS`.
+ * @returns The exit code: 0 after a stop that was asked for, 78 for a configuration that can't be served.
+ */
+export async function serve(flags: RawValues, output: ServeOutput): Promise<number> {
+  // Whatever this process makes is its owner's alone, SQLite's files included.
+  Deno.umask(0o077);
+  const undo: Undo[] = [];
+  try {
+    const sources = await readSources(flags["dev"] === true ? await devFlags(flags, undo) : flags);
+    return await new Daemon(sources, output, undo).run();
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    output.error(`runevault: ${error.message}`);
+    if (error.hint !== undefined) output.error(`hint: ${error.hint}`);
+    if (error.kind === "internal" && error.cause instanceof Error) output.error(String(error.cause.stack));
+    return ERROR_TABLE[error.kind].exit;
+  } finally {
+    for (const step of undo.reverse()) await step();
+  }
+}
+
+/** A throw-away vault lives in a folder of its own, and its ports are free ones unless asked for. */
+async function devFlags(flags: RawValues, undo: Undo[]): Promise<RawValues> {
+  if (flags["data_dir"] !== undefined) return flags;
+  const folder = await Deno.makeTempDir({ prefix: "runevault-dev-" });
+  undo.push(() => Deno.remove(folder, { recursive: true }));
+  return { ...flags, data_dir: folder };
+}
+
+class Daemon {
+  readonly #sources: Sources;
+  readonly #config: Config;
+  readonly #output: ServeOutput;
+  readonly #undo: Undo[];
+  readonly #logger: LineLogger;
+  readonly #stop = Promise.withResolvers<number>();
+
+  constructor(sources: Sources, output: ServeOutput, undo: Undo[]) {
+    const { logFormat, logLevel } = sources.config;
+    this.#sources = sources;
+    this.#config = sources.config;
+    this.#output = output;
+    this.#undo = undo;
+    const format = logFormat ?? (Deno.stderr.isTerminal() ? "text" : "json");
+    this.#logger = new LineLogger(Deno.stderr, systemClock, format, logLevel);
+    undo.push(() => this.#logger.flush());
+  }
+
+  async run(): Promise<number> {
+    const folder = await takeDataFolder(this.#config.dataDir);
+    this.#undo.push(() => folder.release());
+    await this.#assertPrivateFiles();
+    const notifier = this.#notifier();
+    const vault = await this.#openVault();
+    await this.#makeFirstKeys(vault);
+    const tls = await this.#prepareTls();
+    const facts = new ProcessFacts(this.#config, vault, tls, systemClock);
+    this.#handleSignals(vault);
+    const health = createHealth([VaultService.typeName, Metadata.typeName]);
+    const listeners = new Listeners(this.#logger);
+    this.#undo.push(() => listeners.close());
+    facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health.service, tls));
+    facts.ready = true;
+    health.setServing(true);
+    await this.#announce(facts);
+    if (this.#config.dev) await this.#makeDemoUser(vault);
+    await notifier.notify("READY=1");
+    const code = await this.#stop.promise;
+    facts.ready = false;
+    this.#logger.log("info", "stopping");
+    await notifier.notify("STOPPING=1");
+    return code;
+  }
+
+  /** Rune-Vault's token file holds usable tokens, and a database from a backup may have come with another mode. */
+  async #assertPrivateFiles(): Promise<void> {
+    const { credentialsDir } = this.#sources;
+    const { dataDir, tokensFile } = this.#config;
+    for (const path of [`${dataDir}/runevault.db`, tokensFile]) await assertPrivateIfThere(path, credentialsDir);
+  }
+
+  async #openVault(): Promise<Vault> {
+    const { config, credentialsDir } = this.#sources;
+    const store = new SqliteStore(`${config.dataDir}/runevault.db`, (reason) => this.#die(reason));
+    const closeStore = () => store.close();
+    this.#undo.push(closeStore);
+    const state = await VaultState.load(store);
+    const isEmpty = state.sequence === 0;
+    const sealKey: SealKey = await loadSealKey(config.sealKeyFile, isEmpty, systemRandom, { credentialsDir });
+    const vault = await Vault.open({
+      store,
+      state,
+      sealKey,
+      suppliedSecret: await this.#suppliedSecret(isEmpty),
+      legacyTokens: await this.#legacyTokens(),
+      clock: systemClock,
+      random: systemRandom,
+      logger: this.#logger,
+      envelopeV1: config.envelopeV1,
+      clientSettings: this.#clientSettings(),
+      keysFolder: `${config.dataDir}/keys`,
+      fallbackDimension: config.fheDim ?? config.embeddingDim,
+      scoreThreads: navigator.hardwareConcurrency,
+      rolesPath: config.rolesFile,
+      tokensPath: config.tokensFile,
+    });
+    this.#undo.push(() => vault.close());
+    return vault;
+  }
+
+  async #suppliedSecret(isEmpty: boolean): Promise<Uint8Array | undefined> {
+    const { config, credentialsDir, legacySecret } = this.#sources;
+    if (config.teamSecretFile !== undefined) return await loadTeamSecret(config.teamSecretFile, { credentialsDir });
+    if (config.teamSecret !== undefined) return teamSecretBytes(config.teamSecret);
+    return isEmpty ? legacySecret : undefined;
+  }
+
+  /** The old vault took them only where there was no token file. */
+  async #legacyTokens(): Promise<readonly string[]> {
+    const { legacyTokens, tokensFile } = this.#config;
+    if (legacyTokens.length === 0) return [];
+    this.#logger.log("warn", "legacy_tokens_deprecated", { hint: "take VAULT_TOKENS out of the environment" });
+    try {
+      await Deno.stat(tokensFile);
+      return [];
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return legacyTokens;
+      throw error;
+    }
+  }
+
+  #clientSettings() {
+    const { indexName, envectorEndpoint, envectorApiKey } = this.#config;
+    return {
+      ...(indexName === undefined ? {} : { indexName }),
+      ...(envectorEndpoint === undefined ? {} : { envectorEndpoint }),
+      ...(envectorApiKey === undefined ? {} : { envectorApiKey }),
+    };
+  }
+
+  /** `--fhe-dim`: a vault that starts from nothing makes its FHE key set. */
+  async #makeFirstKeys({ keyRing }: Vault): Promise<void> {
+    const { fheDim } = this.#config;
+    if (fheDim === undefined || keyRing.active !== null) return;
+    this.#output.error(`making the FHE key set of dimension ${fheDim}`);
+    let shown = 0;
+    const onProgress = (done: number, total: number) => {
+      const percent = Math.floor(done * 10 / total) * 10;
+      if (percent > shown) this.#output.error(`FHE keys: ${shown = percent} %`);
+    };
+    await keyRing.generate({ dimension: fheDim }, { onProgress });
+  }
+
+  async #prepareTls() {
+    const { credentialsDir } = this.#sources;
+    const around = { clock: systemClock, random: systemRandom, logger: this.#logger, credentialsDir };
+    const tls = await prepareGrpcTls(this.#config, around);
+    if (tls !== null) this.#undo.push(() => tls.material.close());
+    return tls;
+  }
+
+  async #faces(
+    vault: Vault,
+    facts: ProcessFacts,
+    healthService: Faces["grpcServices"][number],
+    grpcTls: Faces["grpcTls"],
+  ): Promise<Faces> {
+    const metrics = new Metrics(facts);
+    const ports = { clock: systemClock, random: systemRandom, logger: this.#logger };
+    const unary = createUnary({ ...ports, observe: (call) => metrics.observe(call) });
+    const parts = { vault, unary };
+    const adminToken = await ensureAdminToken(this.#config.dataDir, systemRandom);
+    return {
+      grpcServices: [
+        createVaultService(parts),
+        createMetadataService(parts),
+        healthService,
+        ...createReflection([VaultService, Metadata]),
+      ],
+      grpcTls,
+      admin: { ...ports, vault, facts, adminToken },
+      monitoring: {
+        metrics: () => metrics.render(),
+        health: () => facts.healthReport(),
+        isReady: () => facts.ready,
+        status: () => facts.publicStatus(),
+      },
+    };
+  }
+
+  #handleSignals(vault: Vault): void {
+    const stop = () => this.#stop.resolve(0);
+    const reload = () => {
+      this.#logger.log("info", "reloading");
+      vault.files.reload(false).catch((error) => this.#logger.log("error", "reload_failed", { reason: String(error) }));
+    };
+    const handlers = [["SIGTERM", stop], ["SIGINT", stop], ["SIGHUP", reload]] as const;
+    for (const [signal, handler] of handlers) {
+      Deno.addSignalListener(signal, handler);
+      this.#undo.push(() => Deno.removeSignalListener(signal, handler));
+    }
+  }
+
+  async #announce(facts: ProcessFacts): Promise<void> {
+    const path = `${this.#config.dataDir}/addresses.json`;
+    const { addresses } = facts;
+    await replaceFile(path, `${JSON.stringify({ ...addresses, pid: Deno.pid })}\n`);
+    this.#undo.push(() => Deno.remove(path));
+    if (facts.status().users === 0 && !this.#config.dev) {
+      this.#logger.log("info", "no_user_yet", { hint: "runevault token issue --user NAME --role member" });
+    }
+    this.#logger.log("info", "ready", { ...addresses });
+  }
+
+  async #makeDemoUser(vault: Vault): Promise<void> {
+    const { token } = await vault.tokens.issue({ user: "demo", role: "admin", expiresDays: 1 });
+    await this.#logger.flush();
+    this.#output.error(`user demo, role admin, token ${token} (this vault and its data go when it stops)`);
+  }
+
+  #notifier(): SystemdNotifier {
+    const ownPath = `${this.#config.dataDir}/notify.sock`;
+    return new SystemdNotifier(Deno.env.get("NOTIFY_SOCKET"), ownPath, this.#logger);
+  }
+
+  /** Whether the last commit took effect is unknown: only a start that reads the store again can tell. */
+  #die(reason: string): void {
+    this.#logger.log("error", "store_died", { reason });
+    this.#stop.reject(new VaultError("storage_failed", `The store died: ${reason}`));
+  }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  await writeNewPrivateFile(temporary, new TextEncoder().encode(text));
+  await Deno.rename(temporary, path);
+}

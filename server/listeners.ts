@@ -1,0 +1,127 @@
+/**
+ * Opens the process's listeners and closes them again, last opened first.
+ *
+ * @module
+ */
+
+import {
+  type AdminHandler,
+  type AdminParts,
+  createAdminApp,
+  KeptServer,
+  listenAdminSocket,
+  listenAdminTcp,
+} from "../admin/mod.ts";
+import { type Logger, VaultError } from "../vault/mod.ts";
+import type { Config } from "./config.ts";
+import { createGrpcServer } from "./grpc/server.ts";
+import type { GrpcService } from "./grpc/definition.ts";
+import { plaintextCredentials, tlsCredentials } from "./grpc/credentials.ts";
+import { answerMonitoring, type MonitoringParts } from "./monitoring.ts";
+import type { GrpcTls } from "./grpc_tls.ts";
+import { formatListenAddress, type ListenAddress } from "./tls/mod.ts";
+
+/** How long requests of the HTTP ports may take to finish at a stop. */
+const HTTP_GRACE_MS = 2000;
+
+/** The actual addresses; null is off. */
+export interface Addresses {
+  readonly grpc: string | null;
+  readonly api: null;
+  readonly admin: string | null;
+  readonly admin_socket: string | null;
+  readonly metrics: string | null;
+}
+
+/** What the listeners serve. */
+export interface Faces {
+  readonly grpcServices: readonly GrpcService[];
+  readonly grpcTls: GrpcTls | null;
+  readonly admin: AdminParts;
+  readonly monitoring: MonitoringParts;
+}
+
+/** Open listeners. */
+export class Listeners {
+  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /**
+   * Opens all that are on. gRPC comes last: whoever can call it can also be managed and watched.
+   *
+   * @throws {VaultError} `config_invalid` naming the address that can't be had; what was opened stays for {@link close}.
+   */
+  async open(config: Config, faces: Faces): Promise<Addresses> {
+    const handler = createAdminApp(faces.admin);
+    const metrics = config.metrics === null ? null : this.#openMonitoring(config.metrics, faces.monitoring);
+    const admin = config.admin === null ? null : this.#openAdmin(config.admin, handler);
+    const socket = config.adminSocket === null ? null : await this.#openSocket(config.adminSocket, handler);
+    const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, faces);
+    return { grpc, api: null, admin, admin_socket: socket, metrics };
+  }
+
+  /** Closes all, waiting for calls in flight. */
+  async close(): Promise<void> {
+    while (this.#closers.length > 0) await this.#closers.pop()!();
+  }
+
+  #openMonitoring(address: ListenAddress, parts: MonitoringParts): string {
+    let { port } = address;
+    const kept = new KeptServer<Deno.NetAddr>((signal) => {
+      const onError = (error: unknown) => this.#answerFailure(error);
+      const options = { hostname: address.host, port, signal, onListen() {}, onError };
+      const server = Deno.serve(options, (request) => answerMonitoring(request, parts));
+      port = server.addr.port;
+      return server;
+    }, this.#logger);
+    const { hostname } = orExplain("--metrics-addr", address, () => kept.start());
+    this.#closers.push(() => kept.shutdown(HTTP_GRACE_MS));
+    return formatListenAddress({ host: hostname, port });
+  }
+
+  #answerFailure(error: unknown): Response {
+    this.#logger.log("error", "monitoring_failed", { reason: error instanceof Error ? error.message : "unknown" });
+    return new Response(null, { status: 500 });
+  }
+
+  #openAdmin(address: ListenAddress, handler: AdminHandler): string {
+    const listener = listenAdminTcp({ hostname: address.host, port: address.port }, handler, this.#logger);
+    this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
+    return listener.address;
+  }
+
+  async #openSocket(path: string, handler: AdminHandler): Promise<string> {
+    const listener = await listenAdminSocket(path, handler, this.#logger);
+    this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
+    return listener.address;
+  }
+
+  async #openGrpc(address: ListenAddress, { grpcServices, grpcTls }: Faces): Promise<string> {
+    const credentials = grpcTls === null
+      ? plaintextCredentials()
+      : tlsCredentials(grpcTls.material, grpcTls.clientCaPem === undefined ? {} : { clientCaPem: grpcTls.clientCaPem });
+    const server = await createGrpcServer({
+      address: formatListenAddress(address),
+      credentials,
+      services: grpcServices,
+    });
+    this.#closers.push(() => server.stop());
+    return server.address;
+  }
+}
+
+function orExplain<T>(flag: string, address: ListenAddress, open: () => T): T {
+  try {
+    return open();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "unknown failure";
+    throw new VaultError("config_invalid", `Cannot listen on ${flag} ${formatListenAddress(address)}: ${reason}`, {
+      hint: "stop the program that uses this address, or give another one",
+      cause,
+    });
+  }
+}

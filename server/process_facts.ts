@@ -1,0 +1,111 @@
+/**
+ * What can be told of the running process: its health, its age, its numbers.
+ *
+ * @module
+ */
+
+import { cpuUsage } from "node:process";
+import type { StatusReport } from "../admin/mod.ts";
+import type { Clock, Vault } from "../vault/mod.ts";
+import { VERSION } from "../version.ts";
+import type { Config } from "./config.ts";
+import type { GrpcTls } from "./grpc_tls.ts";
+import type { Addresses } from "./listeners.ts";
+import type { ProcessReadings } from "./metrics.ts";
+import type { Health } from "./monitoring.ts";
+
+const ALL_OFF: Addresses = { grpc: null, api: null, admin: null, admin_socket: null, metrics: null };
+
+/** Facts about this process, for status, health and metrics. */
+export class ProcessFacts implements ProcessReadings {
+  readonly #config: Config;
+  readonly #vault: Vault;
+  readonly #tls: GrpcTls | null;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #startedMonotonic: number;
+  #cpu = { at: 0, microseconds: 0 };
+  /** Set once the listeners are open. */
+  addresses: Addresses = ALL_OFF;
+  /** Whether calls are wanted: between `ready` and the stop. */
+  ready = false;
+
+  constructor(config: Config, vault: Vault, tls: GrpcTls | null, clock: Clock) {
+    this.#config = config;
+    this.#vault = vault;
+    this.#tls = tls;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+    this.#startedMonotonic = clock.monotonic();
+  }
+
+  version(): string {
+    return VERSION;
+  }
+
+  health(): Health["status"] {
+    return this.healthReport().status;
+  }
+
+  /** Degraded: something wants the operator, and every call is still answered. */
+  healthReport(): Health {
+    const reasons = this.#vault.files.status()
+      .filter((file) => file.reason !== null)
+      .map((file) => `file ${file.name} ${file.state}: ${file.reason}`);
+    if (!this.ready) return { status: "unhealthy", reasons: ["not serving", ...reasons] };
+    return { status: reasons.length > 0 ? "degraded" : "healthy", reasons };
+  }
+
+  cpuPercent(): number {
+    const { user, system } = cpuUsage();
+    const now = { at: this.#clock.monotonic(), microseconds: user + system };
+    const before = this.#cpu;
+    this.#cpu = now;
+    const elapsedMs = now.at - before.at;
+    return elapsedMs <= 0 ? 0 : (now.microseconds - before.microseconds) / 10 / elapsedMs;
+  }
+
+  memoryBytes(): number {
+    return Deno.memoryUsage().rss;
+  }
+
+  uptimeSeconds(): number {
+    return (this.#clock.monotonic() - this.#startedMonotonic) / 1000;
+  }
+
+  /** For the admin API. */
+  status(): StatusReport {
+    const { state, files } = this.#vault;
+    const health = this.healthReport();
+    return {
+      ...this.publicStatus(),
+      health: health.status,
+      reasons: health.reasons,
+      users: state.users.size,
+      tokens: state.liveTokenCount,
+      roles: state.roles.size,
+      secret_version: Math.max(...state.secrets.keys()),
+      envelope_v1: this.#config.envelopeV1,
+      addresses: this.addresses,
+      files: files.status(),
+      fhe_key_id: this.#vault.keyRing.active?.keyId ?? null,
+      tls: this.#tlsStatus(),
+    };
+  }
+
+  /** For the monitoring port, which anyone may reach. */
+  publicStatus() {
+    return {
+      version: VERSION,
+      runtime: `deno ${Deno.version.deno}`,
+      pid: Deno.pid,
+      started_at: new Date(this.#startedAt).toISOString(),
+      uptime_seconds: Math.floor(this.uptimeSeconds()),
+    };
+  }
+
+  #tlsStatus(): StatusReport["tls"] {
+    if (this.#tls === null) return null;
+    return { mode: this.#config.tls, ca_sha256: this.#tls.caSha256, ca_path: this.#tls.caPath };
+  }
+}
