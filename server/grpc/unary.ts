@@ -1,0 +1,164 @@
+/**
+ * Runs a handler as a grpc-js unary method: finds the token, hands over a context, observes and translates errors.
+ *
+ * Every call of the server passes here, so what not every handler needs (request id, peer, abort signal) is made when
+ * it is asked for, and a handler that answers at once pays for no promise.
+ *
+ * @module
+ */
+
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
+import { VaultError } from "../../vault/errors.ts";
+import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
+import { presentedToken } from "./presented_token.ts";
+import { grpcStatus } from "./status.ts";
+
+/** The package whose requests carry the token in their field `token`; everywhere else it is metadata alone. */
+const TOKEN_IN_MESSAGE_PACKAGE = "rune.vault.v1";
+
+/** What a handler learns about its call besides the request. */
+export interface CallContext {
+  /** The user token exactly as presented: never empty, not yet checked. */
+  readonly token: string;
+  /** Names this call in logs and in the text of `INTERNAL`. */
+  readonly requestId: string;
+  /** The caller's IP address, or `unknown`. */
+  readonly peerAddress: string;
+  /** Aborts when the caller cancels, goes away or its deadline passes; the reason is a {@link VaultError}. */
+  readonly signal: AbortSignal;
+  /** Whose call it is, for the metrics: `unknown` until the handler sets it. */
+  user: string;
+}
+
+/** Answers one call; it may return at once or later, and throws a {@link VaultError} to refuse. */
+export type UnaryAnswer<Request, Response> = (request: Request, context: CallContext) => Response | Promise<Response>;
+
+/** One finished call, as the metrics see it. */
+export interface ObservedCall {
+  /** The method in snake case, such as `get_public_key`. */
+  readonly method: string;
+  /** `unknown` unless the handler named the user. */
+  readonly user: string;
+  readonly ok: boolean;
+  readonly seconds: number;
+}
+
+/** What the wrapper asks of the outside. */
+export interface UnaryPorts {
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  /** Told of every call whose request could be read, once it is answered. */
+  readonly observe: (call: ObservedCall) => void;
+}
+
+/** Makes a grpc-js handler of `answer`, for the method that `method` describes. */
+export type Unary = <Input extends DescMessage, Output extends DescMessage>(
+  method: DescMethodUnary<Input, Output>,
+  answer: UnaryAnswer<MessageShape<Input>, MessageShape<Output>>,
+) => handleUnaryCall<MessageShape<Input>, MessageShape<Output>>;
+
+/** Returns the wrapper for all unary methods of a server. */
+export function createUnary(ports: UnaryPorts): Unary {
+  return (method, answer) => {
+    const name = snakeCase(method.name);
+    const tokenInMessage = method.parent.file.proto.package === TOKEN_IN_MESSAGE_PACKAGE;
+    return (call, respond) => {
+      const running = new RunningCall(name, call, respond, ports);
+      try {
+        running.token = presentedToken(call.metadata, tokenInMessage ? call.request : undefined);
+        const outcome = answer(call.request, running);
+        if (outcome instanceof Promise) outcome.then((it) => running.succeed(it), (thrown) => running.fail(thrown));
+        else running.succeed(outcome);
+      } catch (thrown) {
+        running.fail(thrown);
+      }
+    };
+  };
+}
+
+type CallHandle = Pick<ServerUnaryCall<unknown, unknown>, "cancelled" | "getPeer" | "once">;
+
+/** The context of one call, from its arrival to its one answer. */
+class RunningCall<Response> implements CallContext {
+  token = "";
+  user = "unknown";
+  readonly #method: string;
+  readonly #call: CallHandle;
+  readonly #respond: sendUnaryData<Response>;
+  readonly #ports: UnaryPorts;
+  readonly #startedAt: number;
+  #requestId: string | undefined;
+  #abort: AbortController | undefined;
+  #answered = false;
+
+  constructor(method: string, call: CallHandle, respond: sendUnaryData<Response>, ports: UnaryPorts) {
+    this.#method = method;
+    this.#call = call;
+    this.#respond = respond;
+    this.#ports = ports;
+    this.#startedAt = ports.clock.monotonic();
+  }
+
+  get requestId(): string {
+    return this.#requestId ??= hex(this.#ports.random.bytes(8));
+  }
+
+  get peerAddress(): string {
+    return addressOf(this.#call.getPeer());
+  }
+
+  get signal(): AbortSignal {
+    return (this.#abort ??= this.#watchCancellation()).signal;
+  }
+
+  succeed(response: Response): void {
+    this.#answer(true, response, undefined);
+  }
+
+  fail(thrown: unknown): void {
+    this.#answer(false, undefined, thrown);
+  }
+
+  /** Answers once. Nothing may escape: a throw from here would end the whole process. */
+  #answer(ok: boolean, response: Response | undefined, thrown: unknown): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    try {
+      if (ok) this.#respond(null, response as Response);
+      else this.#respond(grpcStatus(thrown, { method: this.#method, call: this, logger: this.#ports.logger }));
+      const seconds = (this.#ports.clock.monotonic() - this.#startedAt) / 1000;
+      this.#ports.observe({ method: this.#method, user: this.user, ok, seconds });
+    } catch (failure) {
+      const error = failure instanceof Error ? failure.name : typeof failure;
+      const fields = { request_id: this.requestId, method: this.#method, error };
+      this.#ports.logger.log("error", "grpc_answer_failed", fields);
+    }
+  }
+
+  /** grpc-js says `cancelled` after every call, answered ones too. */
+  #watchCancellation(): AbortController {
+    const controller = new AbortController();
+    const abort = () => {
+      if (!this.#answered) controller.abort(new VaultError("cancelled", "The caller went away"));
+    };
+    if (this.#call.cancelled) abort();
+    else this.#call.once("cancelled", abort);
+    return controller;
+  }
+}
+
+/** `GetPublicKey` → `get_public_key`. */
+function snakeCase(name: string): string {
+  return name.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+}
+
+/** Takes the port off, and the prefix that a dual-stack socket puts before an IPv4 address. */
+function addressOf(peer: string): string {
+  return peer.replace(/:\d+$/, "").replace(/^::ffff:(?=\d+\.)/, "");
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

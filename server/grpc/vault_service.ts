@@ -1,0 +1,117 @@
+/**
+ * `rune.vault.v1.VaultService` and `runevault.v1.Metadata`: each method as authenticate, scope, arguments, work.
+ *
+ * The order is the contract's: token, window, scope, arguments. {@link METHOD_SCOPES} names every method, and a handler
+ * can only be reached through it.
+ *
+ * @module
+ */
+
+import { create } from "@bufbuild/protobuf";
+import {
+  DecryptMetadataResponseSchema,
+  DecryptScoresResponseSchema,
+  GetAgentManifestResponseSchema,
+  GetPublicKeyResponseSchema,
+  VaultService,
+} from "../../proto/gen/rune/vault/v1/vault_pb.ts";
+import { Metadata, SealMetadataResponseSchema } from "../../proto/gen/runevault/v1/metadata_pb.ts";
+import { type Caller, type Scope, type Vault, VaultError } from "../../vault/mod.ts";
+import { type GrpcService, grpcService } from "./definition.ts";
+import { encodedText } from "./encoded_message.ts";
+import type { CallContext, Unary } from "./unary.ts";
+
+/** Which scopes let a caller in; any of them is enough. */
+const METHOD_SCOPES = {
+  GetPublicKey: ["get_bundle"],
+  GetAgentManifest: ["get_bundle"],
+  DecryptScores: ["decrypt_scores"],
+  DecryptMetadata: ["decrypt_metadata", "decrypt_own_metadata"],
+  SealMetadata: ["decrypt_metadata", "decrypt_own_metadata"],
+} as const satisfies Record<string, readonly Scope[]>;
+
+/** What the services are made of. */
+export interface VaultServiceParts {
+  readonly vault: Vault;
+  readonly unary: Unary;
+}
+
+/** Rune-Vault's service, unchanged on the wire. */
+export function createVaultService({ vault, unary }: VaultServiceParts): GrpcService {
+  const { method } = VaultService;
+  return grpcService(VaultService, {
+    getPublicKey: unary(method.getPublicKey, async (_request, context) => {
+      const caller = admit(vault, context, "GetPublicKey");
+      const parts = await vault.bundles.bundle(caller);
+      vault.authenticator.assertStillLive(caller);
+      return encodedText(GetPublicKeyResponseSchema, GetPublicKeyResponseSchema.field.keyBundleJson, parts);
+    }),
+    getAgentManifest: unary(method.getAgentManifest, (_request, context) => {
+      const caller = admit(vault, context, "GetAgentManifest");
+      const answer = (manifestJson: string) => create(GetAgentManifestResponseSchema, { manifestJson });
+      return whenReady(vault, caller, vault.bundles.manifest(caller), answer);
+    }),
+    decryptScores: unary(method.decryptScores, async (request, context) => {
+      const caller = admit(vault, context, "DecryptScores");
+      assertTopK(request.topK, caller);
+      const results = await vault.keyRing.decryptScores(request.encryptedBlobB64, request.topK, context.signal);
+      await vault.users.addScoreRows(caller.user, results.length);
+      vault.authenticator.assertStillLive(caller);
+      const entries = results.map(({ shardIndex, rowIndex, score }) => ({
+        shardIdx: shardIndex,
+        rowIdx: rowIndex,
+        score,
+      }));
+      return create(DecryptScoresResponseSchema, { results: entries });
+    }),
+    decryptMetadata: unary(method.decryptMetadata, async (request, context) => {
+      const caller = admit(vault, context, "DecryptMetadata");
+      const ownOnly = !caller.role.scope.includes("decrypt_metadata");
+      const right = { user: caller.user, ownOnly };
+      const decryptedMetadata = await vault.envelopes.open(request.encryptedMetadataList, right, context.signal);
+      vault.authenticator.assertStillLive(caller);
+      return create(DecryptMetadataResponseSchema, { decryptedMetadata });
+    }),
+  });
+}
+
+/** Sealing for clients that have no crypto, or no key, of their own. */
+export function createMetadataService({ vault, unary }: VaultServiceParts): GrpcService {
+  return grpcService(Metadata, {
+    sealMetadata: unary(Metadata.method.sealMetadata, async (request, context) => {
+      const caller = admit(vault, context, "SealMetadata");
+      const envelopes = await vault.envelopes.seal(request.plaintexts, caller.agentId, context.signal);
+      vault.authenticator.assertStillLive(caller);
+      return create(SealMetadataResponseSchema, { envelopes });
+    }),
+  });
+}
+
+function admit(vault: Vault, context: CallContext, method: keyof typeof METHOD_SCOPES): Caller {
+  const caller = vault.authenticator.identify(context.token);
+  context.user = caller.user.record.name;
+  vault.authenticator.takePlace(caller);
+  vault.authenticator.assertScope(caller, METHOD_SCOPES[method]);
+  return caller;
+}
+
+/** Answers at once from what is cached; where it has to wait, it looks again before keys leave. */
+function whenReady<T>(
+  vault: Vault,
+  caller: Caller,
+  json: string | Promise<string>,
+  answer: (json: string) => T,
+): T | Promise<T> {
+  if (typeof json === "string") return answer(json);
+  return json.then((text) => {
+    vault.authenticator.assertStillLive(caller);
+    return answer(text);
+  });
+}
+
+function assertTopK(topK: number, { role }: Caller): void {
+  if (topK < 1) throw new VaultError("invalid_argument", "top_k must be at least 1");
+  if (topK > role.topK) {
+    throw new VaultError("top_k_exceeded", `top_k ${topK} is above ${role.topK}, the limit of role "${role.name}"`);
+  }
+}
