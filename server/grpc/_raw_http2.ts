@@ -71,8 +71,8 @@ export class RawHttp2 implements Disposable {
 
   /** Sends a request's headers; `extra` replaces or adds. Values go out as latin1 bytes. */
   sendHeaders(streamId: number, extra: Record<string, string>, flags = END_HEADERS): Promise<void> {
-    const headers = { ":method": "POST", ":scheme": "http", ":authority": "x", "content-type": "application/grpc" };
-    const fields = Object.entries({ ...headers, te: "trailers", ...extra });
+    const pseudo = { ":method": "POST", ":scheme": "http", ":authority": "x", ":path": "/" };
+    const fields = Object.entries({ ...pseudo, "content-type": "application/grpc", te: "trailers", ...extra });
     const block = fields.map(([name, value]) => Buffer.concat([Buffer.of(0), text(name), text(value)]));
     return this.send(FRAME.headers, flags, streamId, Buffer.concat(block));
   }
@@ -109,6 +109,7 @@ export class RawHttp2 implements Disposable {
       this.#notify();
     }
     this.closed = true;
+    this[Symbol.dispose]();
     this.#notify();
   }
 

@@ -84,7 +84,7 @@ async function stop(server: Server, address: string, options: GrpcServerOptions)
   // before tryShutdown(), which would count the connections as closed, and forceShutdown() finds none without channelz.
   server.drain(address, graceMs);
   const finished = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  // A peer that never finished its handshake is no connection to grpc-js, and ends with the process.
+  // A peer that never finished its handshake, or never closes its side, ends with the process.
   await within(finished, graceMs + 500);
 }
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { ChannelCredentials, Client, status } from "@grpc/grpc-js";
+import { ChannelCredentials, Client, setLogger, status } from "@grpc/grpc-js";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { type SealMetadataRequest, SealMetadataRequestSchema } from "../../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultError } from "../../vault/errors.ts";
@@ -162,17 +162,13 @@ Deno.test("paths and headers with bytes that are no text do no harm", async () =
 
 Deno.test("a token that cannot be read is not printed", async () => {
   const printed: unknown[] = [];
-  const original = console.error;
-  console.error = (...args: unknown[]) => void printed.push(args);
-  try {
-    await using running = await answering();
-    using raw = await RawHttp2.open(running.server.address);
-    await raw.sendHeaders(1, { ":path": path, authorization: "Bearer evt_secret\xe9" });
-    await raw.send(FRAME.data, END_STREAM, 1, frame(requestBytes));
-    await raw.waitFor((got) => got.streamId === 1);
-  } finally {
-    console.error = original;
-  }
+  // In place of the console, where grpc-js prints by default.
+  setLogger({ error: (...args: unknown[]) => void printed.push(args) });
+  await using running = await answering();
+  using raw = await RawHttp2.open(running.server.address);
+  await raw.sendHeaders(1, { ":path": path, authorization: "Bearer evt_secret\xe9" });
+  await raw.send(FRAME.data, END_STREAM, 1, frame(requestBytes));
+  ok(await raw.waitFor((got) => got.streamId === 1));
   deepEqual(printed, []);
 });
 
@@ -282,6 +278,18 @@ Deno.test("stop() cuts what outlasts the grace, and ends for peers that never sp
   ok(performance.now() - startedAt < 2000);
   ok([status.CANCELLED, status.UNAVAILABLE].includes((await called).code));
   await running.server.stop();
+});
+
+Deno.test("stop() says goodbye to connections without a call, and does not wait", async () => {
+  const running = await answering({ stopGraceMs: 5000 });
+  using raw = await RawHttp2.open(running.server.address);
+  await raw.sendHeaders(1, { ":path": path });
+  await raw.send(FRAME.data, END_STREAM, 1, frame(requestBytes));
+  ok(await raw.waitFor((got) => got.streamId === 1 && (got.flags & END_STREAM) !== 0));
+  const startedAt = performance.now();
+  await running.server.stop();
+  ok(performance.now() - startedAt < 1000);
+  ok(await raw.waitFor((got) => got.type === FRAME.goaway));
 });
 
 Deno.test("stop() of a server that nobody called is immediate", async () => {
