@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Health } from "../proto/gen/grpc/health/v1/health_pb.ts";
 import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
@@ -32,7 +33,7 @@ export interface ServeOutput {
 }
 
 /** What has to be undone at a stop, in the order in which it was done. */
-type Undo = () => void | Promise<void>;
+export type Undo = () => void | Promise<void>;
 
 /**
  * Serves until SIGTERM or SIGINT.
@@ -46,7 +47,9 @@ export async function serve(flags: RawValues, output: ServeOutput): Promise<numb
   const undo: Undo[] = [];
   try {
     const sources = await readSources(flags["dev"] === true ? await devFlags(flags, undo) : flags);
-    return await new Daemon(sources, output, undo).run();
+    const daemon = new Daemon(sources, output, undo);
+    await daemon.start();
+    return await daemon.finish();
   } catch (thrown) {
     const error = asVaultError(thrown);
     output.error(`runevault: ${error.message}`);
@@ -66,12 +69,14 @@ async function devFlags(flags: RawValues, undo: Undo[]): Promise<RawValues> {
   return { ...flags, data_dir: folder };
 }
 
-class Daemon {
+/** A vault with its listeners, from start to stop. What it opened is undone by the caller, last first. */
+export class Daemon {
   readonly #sources: Sources;
   readonly #config: Config;
   readonly #output: ServeOutput;
   readonly #undo: Undo[];
   readonly #logger: LineLogger;
+  readonly #notifier: SystemdNotifier;
   readonly #stop = Promise.withResolvers<number>();
 
   constructor(sources: Sources, output: ServeOutput, undo: Undo[]) {
@@ -82,14 +87,20 @@ class Daemon {
     this.#undo = undo;
     const format = logFormat ?? (Deno.stderr.isTerminal() ? "text" : "json");
     this.#logger = new LineLogger(Deno.stderr, systemClock, format, logLevel);
+    const ownPath = `${this.#config.dataDir}/notify.sock`;
+    this.#notifier = new SystemdNotifier(Deno.env.get("NOTIFY_SOCKET"), ownPath, this.#logger);
     undo.push(() => this.#logger.flush());
   }
 
-  async run(): Promise<number> {
+  /**
+   * Opens the vault and every listener that is on.
+   *
+   * @throws {VaultError} `config_invalid` for a configuration or a data folder that can't be served.
+   */
+  async start(): Promise<void> {
     const folder = await takeDataFolder(this.#config.dataDir);
     this.#undo.push(() => folder.release());
     await this.#assertPrivateFiles();
-    const notifier = this.#notifier();
     const vault = await this.#openVault();
     await this.#makeFirstKeys(vault);
     const tls = await this.#prepareTls();
@@ -103,11 +114,15 @@ class Daemon {
     health.setServing(true);
     await this.#announce(facts);
     if (this.#config.dev) await this.#makeDemoUser(vault);
-    await notifier.notify("READY=1");
+    await this.#notifier.notify("READY=1");
+    this.#undo.push(() => void (facts.ready = false));
+  }
+
+  /** Waits for the signal to stop; returns the exit code. */
+  async finish(): Promise<number> {
     const code = await this.#stop.promise;
-    facts.ready = false;
     this.#logger.log("info", "stopping");
-    await notifier.notify("STOPPING=1");
+    await this.#notifier.notify("STOPPING=1");
     return code;
   }
 
@@ -214,7 +229,7 @@ class Daemon {
         createVaultService(parts),
         createMetadataService(parts),
         healthService,
-        ...createReflection([VaultService, Metadata]),
+        ...createReflection([VaultService, Metadata, Health]),
       ],
       grpcTls,
       admin: { ...ports, vault, facts, adminToken },
@@ -255,11 +270,6 @@ class Daemon {
     const { token } = await vault.tokens.issue({ user: "demo", role: "admin", expiresDays: 1 });
     await this.#logger.flush();
     this.#output.error(`user demo, role admin, token ${token} (this vault and its data go when it stops)`);
-  }
-
-  #notifier(): SystemdNotifier {
-    const ownPath = `${this.#config.dataDir}/notify.sock`;
-    return new SystemdNotifier(Deno.env.get("NOTIFY_SOCKET"), ownPath, this.#logger);
   }
 
   /** Whether the last commit took effect is unknown: only a start that reads the store again can tell. */

@@ -5,7 +5,7 @@
  */
 
 import type { AdminVault } from "../../admin/ports.ts";
-import type { FileStatus, Role, SecretVersion, TokenSummary, UserSummary } from "../../vault/mod.ts";
+import type { FheKeyRecord, FileStatus, Role, SecretVersion, TokenSummary, UserSummary } from "../../vault/mod.ts";
 import { DAY_MS, expiryAfterDays } from "../../vault/dates.ts";
 import { VaultError } from "../../vault/errors.ts";
 import { assertName } from "../../vault/names.ts";
@@ -54,6 +54,7 @@ export function fakeAdminVault(): FakeAdminVault {
     users: fakeUsers(rows, disabled, change),
     secrets: fakeSecrets(change),
     envelopes: { rewrap: (envelopes) => Promise.resolve(envelopes.map(fakeRewrap)) },
+    keyRing: fakeKeyRing(change),
     files: fakeFiles(change),
   };
 }
@@ -145,6 +146,7 @@ function fakeUsers(rows: Map<string, TokenSummary>, disabled: Set<string>, chang
     token,
     agentKeyLeftAt: FAKE_NOW + DAY_MS,
     indexKeyLeftAt: null,
+    scoreRows: 0,
   });
   const set = (name: string, isDisabled: boolean) =>
     Promise.resolve().then(() => {
@@ -161,6 +163,39 @@ function fakeUsers(rows: Map<string, TokenSummary>, disabled: Set<string>, chang
     show: (name) => summary(need(rows, name, "user")),
     disable: (name) => set(name, true),
     enable: (name) => set(name, false),
+  };
+}
+
+function fakeKeyRing(change: Change): AdminVault["keyRing"] {
+  const sets = new Map<string, FheKeyRecord>();
+  const add = (keyId: string, dimension: number): FheKeyRecord => {
+    change(`key set ${keyId}`);
+    for (const [id, record] of sets) sets.set(id, { ...record, active: false });
+    const record: FheKeyRecord = {
+      keyId,
+      dimension,
+      createdAt: FAKE_NOW,
+      expiresAt: FAKE_NOW + 1825 * DAY_MS,
+      addedAt: FAKE_NOW,
+      active: true,
+      secretKeySha256: "c2Vj",
+      encryptionKeySha256: "ZW5j",
+      evaluationKeySha256: "ZXZhbA==",
+    };
+    sets.set(keyId, record);
+    return record;
+  };
+  return {
+    list: () => [...sets.values()].reverse(),
+    show: (id) => need(sets, id, "key set"),
+    generate: ({ dimension, keyId }) => Promise.resolve().then(() => add(keyId ?? "vault-key", dimension)),
+    rotate: () => Promise.resolve().then(() => add(`vault-key-${sets.size + 1}`, 1024)),
+    import: () => Promise.resolve().then(() => add("imported", 1024)),
+    export: (id) =>
+      Promise.resolve().then(() => {
+        need(sets, id, "key set");
+        return { secKeyJson: "{sec}", encKeyJson: "{enc}", evalKeyJson: "{eval}" };
+      }),
   };
 }
 

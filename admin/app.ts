@@ -1,0 +1,134 @@
+/**
+ * The admin API: every route behind one guard, one set of limits and one translation of errors.
+ *
+ * @module
+ */
+
+import { Hono } from "@hono/hono";
+import { asVaultError, ERROR_TABLE, VaultError } from "../vault/errors.ts";
+import { digestAdminToken } from "./admin_token.ts";
+import { type AdminDoor, assertAdminToken, assertOwnPlace } from "./guard.ts";
+import type { AdminParts } from "./ports.ts";
+import { methodNotAllowed, problemResponse } from "./problem.ts";
+import { RefusalLog } from "./refusal_log.ts";
+import type { AdminContext, AdminEnv, AdminRoute } from "./route.ts";
+import { fileRoutes } from "./routes/files.ts";
+import { keyRoutes } from "./routes/keys.ts";
+import { rewrapRoutes } from "./routes/rewrap.ts";
+import { roleRoutes } from "./routes/roles.ts";
+import { secretRoutes } from "./routes/secrets.ts";
+import { statusRoutes } from "./routes/status.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
+import { userRoutes } from "./routes/users.ts";
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const BODY_TIMEOUT_MS = 30_000;
+
+/** No page may frame us, no browser may guess types or keep answers; there are no cookies and no CORS headers. */
+const SECURITY_HEADERS = {
+  "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+} as const;
+
+/** Answers one request that came through one of the admin listeners. Never rejects. */
+export type AdminHandler = (request: Request, door: AdminDoor) => Promise<Response>;
+
+/** Puts the admin API together. */
+export function createAdminApp(parts: AdminParts): AdminHandler {
+  const keys = { digest: digestAdminToken(parts.adminToken), decoyKey: parts.random.bytes(32) };
+  const routes = [
+    ...tokenRoutes(parts.vault),
+    ...roleRoutes(parts.vault),
+    ...userRoutes(parts.vault),
+    ...secretRoutes(parts.vault),
+    ...rewrapRoutes(parts.vault),
+    ...keyRoutes(parts.vault),
+    ...fileRoutes(parts.vault),
+    ...statusRoutes(parts.facts, keys),
+  ];
+  const app = new Hono<AdminEnv>();
+  app.use(addSecurityHeaders);
+  app.use(guard(routes, keys.digest));
+  for (const route of routes) mount(app, route, parts);
+  for (const [path, methods] of methodsByPath(routes)) app.all(path, (c) => methodNotAllowed(c.req.method, methods));
+  app.notFound(() => problemResponse(new VaultError("not_found", "No such route")));
+  const refusals = new RefusalLog(parts.logger, parts.clock);
+  app.onError((thrown, c) => answerError(thrown, c, parts, refusals));
+  return async (request, door) => await app.fetch(request, { door });
+}
+
+async function addSecurityHeaders(c: AdminContext, next: () => Promise<void>): Promise<void> {
+  await next();
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.res.headers.set(name, value);
+}
+
+function guard(routes: readonly AdminRoute[], digest: Uint8Array) {
+  const open = new Set(routes.filter((route) => route.open).map((route) => route.path));
+  return async (c: AdminContext, next: () => Promise<void>): Promise<void> => {
+    const { door } = c.env;
+    assertOwnPlace(c.req.raw.headers, door);
+    if (door.kind === "tcp" && !open.has(c.req.path)) assertAdminToken(c.req.raw.headers, digest);
+    assertDecodable(c.req.url);
+    await next();
+  };
+}
+
+/** Hono leaves bytes that are not UTF-8 escaped, which would give two names to one text. */
+function assertDecodable(url: string): void {
+  try {
+    decodeURIComponent(url);
+  } catch (cause) {
+    throw new VaultError("invalid_argument", "The path is not UTF-8", { cause });
+  }
+}
+
+function mount(app: Hono<AdminEnv>, route: AdminRoute, parts: AdminParts): void {
+  const limits = {
+    maxBytes: route.maxBodyBytes ?? MAX_BODY_BYTES,
+    timeoutMs: parts.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
+  };
+  app.on(route.method, route.path, async (c: AdminContext) => {
+    c.set("limits", limits);
+    c.set("route", `${route.method} ${route.path}`);
+    const response = await route.handle(c);
+    if (route.method !== "GET") {
+      parts.logger.log("info", "admin_change", { route: c.get("route"), door: c.env.door.kind });
+    }
+    return response;
+  });
+}
+
+/** A path that answers GET answers HEAD too. */
+function methodsByPath(routes: readonly AdminRoute[]): Map<string, string[]> {
+  const methods = new Map<string, string[]>();
+  for (const { path, method } of routes) {
+    const known = methods.get(path) ?? [];
+    methods.set(path, [...known, ...(method === "GET" ? ["GET", "HEAD"] : [method])]);
+  }
+  return methods;
+}
+
+function answerError(thrown: unknown, c: AdminContext, parts: AdminParts, refusals: RefusalLog): Response {
+  const error = asVaultError(thrown);
+  if (ERROR_TABLE[error.kind].http < 500) {
+    refusals.note(error.kind, c.env.door.kind);
+    return problemResponse(error);
+  }
+  const requestId = Array.from(parts.random.bytes(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  parts.logger.log("error", "admin_request_failed", {
+    request_id: requestId,
+    route: c.get("route") ?? "none",
+    kind: error.kind,
+    message: error.message,
+    ...innerFailure(error.cause),
+  });
+  return problemResponse(error, requestId);
+}
+
+function innerFailure(cause: unknown): Record<string, unknown> {
+  if (!(cause instanceof Error)) return {};
+  return { cause_name: cause.name, cause_message: cause.message, cause_stack: cause.stack };
+}

@@ -1,0 +1,210 @@
+/**
+ * The client of the admin API, for the command line: finds the server, makes sure that it is the server, asks.
+ *
+ * Loads nothing of the server or the domain but `vault/errors.ts`, so that commands start fast.
+ *
+ * @module
+ */
+
+import { ERROR_TABLE, VaultError, type VaultErrorKind } from "../vault/errors.ts";
+import { type AdminTarget, adminTargets, showTarget, type TargetOptions } from "./client_target.ts";
+import { readBounded } from "./client_read.ts";
+import type { AdminProof } from "./client_proof.ts";
+
+export type { AdminTarget, TargetOptions } from "./client_target.ts";
+
+/** How to find the server and how long to wait for it. */
+export interface ClientOptions extends TargetOptions {
+  /** For one answer, from the question to its last byte; 30 s where absent. */
+  readonly timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_PROBLEM_BYTES = 65_536;
+const DOT_SEGMENTS: ReadonlySet<string> = new Set(["", ".", ".."]);
+
+/** Asks a running server. Dispose of it when done. */
+export class AdminClient implements Disposable {
+  readonly #target: AdminTarget;
+  readonly #http: Deno.HttpClient;
+  readonly #timeoutMs: number;
+  readonly #proof: AdminProof | null;
+
+  constructor(target: AdminTarget, http: Deno.HttpClient, proof: AdminProof | null, timeoutMs: number) {
+    this.#target = target;
+    this.#http = http;
+    this.#proof = proof;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Asks and parses the answer. */
+  async json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await this.#ask(method, path, body);
+    return await this.#orUnreachable(method, answer.json() as Promise<T>);
+  }
+
+  /** Asks and returns the answer's bytes as the server sends them. */
+  async bytes(method: string, path: string, body?: unknown): Promise<ReadableStream<Uint8Array>> {
+    return (await this.#ask(method, path, body)).body ?? new ReadableStream({ start: (c) => c.close() });
+  }
+
+  [Symbol.dispose](): void {
+    this.#http.close();
+  }
+
+  /** The place is proven before every single question: the server may have ended since the last one. */
+  async #ask(method: string, path: string, body: unknown): Promise<Response> {
+    const signal = AbortSignal.timeout(this.#timeoutMs);
+    const authorization = await this.#proof?.authorization(this.#http, signal);
+    const answer = await this.#orUnreachable(
+      method,
+      fetch(`${originOf(this.#target)}${path}`, {
+        method,
+        signal,
+        client: this.#http,
+        // A redirect would take the request, and what it carries, to wherever the answer says.
+        redirect: "error",
+        headers: {
+          ...(authorization === undefined ? {} : { authorization }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    );
+    if (answer.ok) return answer;
+    throw toVaultError(answer.status, await this.#orUnreachable(method, readBounded(answer, MAX_PROBLEM_BYTES)));
+  }
+
+  async #orUnreachable<T>(method: string, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (cause) {
+      const error = unreachable(this.#target, this.#timeoutMs, cause);
+      throw method === "GET" ? error : changeUnknown(error);
+    }
+  }
+}
+
+/**
+ * Finds the running server: the first of its places where somebody listens.
+ *
+ * @throws {VaultError} `unreachable` when there is none; `usage` for an address that is none.
+ */
+export async function connectAdmin(options: ClientOptions): Promise<AdminClient> {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const targets = await adminTargets(options);
+  let refusal: VaultError | undefined;
+  for (const target of targets) {
+    const found = await probe(target);
+    if (found === "listens") return await openClient(target, options.dataDir, timeoutMs);
+    refusal ??= found === "forbidden" ? forbidden(target) : undefined;
+  }
+  throw refusal ?? notRunning(targets, options);
+}
+
+/**
+ * A path with names in it, each percent-encoded: ``adminPath`/tokens/${user}` ``. A name that URLs can't hold as a
+ * segment (`.`, `..`, the empty one) goes into the query.
+ */
+export function adminPath(parts: TemplateStringsArray, ...names: readonly string[]): string {
+  const odd = names.find((name) => DOT_SEGMENTS.has(name));
+  const segments = names.map((name) => DOT_SEGMENTS.has(name) ? "-" : encodeURIComponent(name));
+  const path = parts.map((part, i) => part + (segments[i] ?? "")).join("");
+  return odd === undefined ? path : `${path}?name=${encodeURIComponent(odd)}`;
+}
+
+async function openClient(target: AdminTarget, dataDir: string, timeoutMs: number): Promise<AdminClient> {
+  const http = openHttp(target);
+  if (target.kind === "unix") return new AdminClient(target, http, null, timeoutMs);
+  try {
+    const { AdminProof } = await import("./client_proof.ts");
+    return new AdminClient(target, http, await AdminProof.load(dataDir, target), timeoutMs);
+  } catch (error) {
+    http.close();
+    throw error;
+  }
+}
+
+/** Connects straight to the target: a proxy from the environment must not see an admin's requests. */
+function openHttp(target: AdminTarget): Deno.HttpClient {
+  if (target.kind === "unix") return Deno.createHttpClient({ proxy: { transport: "unix", path: target.path } });
+  const { hostname, port } = target;
+  return Deno.createHttpClient({ proxy: { transport: "tcp", hostname, port } });
+}
+
+function originOf(target: AdminTarget): string {
+  return target.kind === "unix" ? "http://localhost" : `http://${showTarget(target)}`;
+}
+
+async function probe(target: AdminTarget): Promise<"listens" | "forbidden" | "nobody"> {
+  try {
+    const connection = target.kind === "unix"
+      ? await Deno.connect({ transport: "unix", path: target.path })
+      : await Deno.connect({ hostname: target.hostname, port: target.port });
+    connection.close();
+    return "listens";
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied ? "forbidden" : "nobody";
+  }
+}
+
+function forbidden(target: AdminTarget): VaultError {
+  return new VaultError("unreachable", `You may not open ${showTarget(target)}`, {
+    hint: "run this as the user that the server runs as, or with sudo",
+  });
+}
+
+function notRunning(targets: readonly AdminTarget[], { dataDir }: ClientOptions): VaultError {
+  if (targets.length === 0) {
+    return new VaultError("unreachable", "The running server has no admin listener", {
+      hint: "start it without --admin-addr off and --admin-socket off",
+    });
+  }
+  const places = targets.map(showTarget).join(" or ");
+  return new VaultError("unreachable", `The server is not running: nobody answers on ${places}`, {
+    hint: `start it with \`runevault serve\`, or give the --data-dir of the one that runs (now ${dataDir})`,
+  });
+}
+
+function unreachable(target: AdminTarget, timeoutMs: number, cause: unknown): VaultError {
+  const place = showTarget(target);
+  const isLate = cause instanceof DOMException && cause.name === "TimeoutError";
+  const message = isLate
+    ? `The server on ${place} did not answer within ${timeoutMs / 1000} s`
+    : `The connection to the server on ${place} broke before the answer was complete`;
+  return new VaultError("unreachable", message, { cause });
+}
+
+/** A change that was asked for may have been made all the same. */
+function changeUnknown({ message, cause }: VaultError): VaultError {
+  const hint = "whether the change was made is not known: look with a list or show command";
+  return new VaultError("unreachable", message, { hint, cause });
+}
+
+/** The server's own error, as it would have been thrown there. */
+function toVaultError(status: number, text: string): VaultError {
+  const body = parseProblem(text);
+  if (typeof body?.["error"] !== "string") {
+    return new VaultError("internal", `The server answered with status ${status} and no reason`);
+  }
+  const { error, kind, hint, data, request_id } = body;
+  const requestId = typeof request_id === "string" ? ` (request ${request_id})` : "";
+  return new VaultError(isKind(kind) ? kind : "internal", `${error}${requestId}`, {
+    ...(typeof hint === "string" ? { hint } : {}),
+    ...(typeof data === "object" && data !== null ? { data: data as Record<string, unknown> } : {}),
+  });
+}
+
+function isKind(kind: unknown): kind is VaultErrorKind {
+  return typeof kind === "string" && Object.hasOwn(ERROR_TABLE, kind);
+}
+
+function parseProblem(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

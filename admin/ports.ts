@@ -1,0 +1,38 @@
+/**
+ * What the admin API asks of the vault and of the process it runs in. `Vault` of the domain fits as it is.
+ *
+ * @module
+ */
+
+import type { Clock, FileFace, Logger, RandomSource, Vault } from "../vault/mod.ts";
+import type { StatusReport } from "./wire.ts";
+
+/** The parts of the domain that the routes call. */
+export interface AdminVault {
+  readonly tokens: Pick<Vault["tokens"], "issue" | "rotate" | "revoke" | "show" | "list">;
+  readonly roles: Pick<Vault["roles"], "list" | "show" | "create" | "update" | "delete">;
+  readonly users: Pick<Vault["users"], "list" | "show" | "disable" | "enable">;
+  readonly secrets: Pick<Vault["secrets"], "list" | "rotate" | "retire">;
+  readonly envelopes: Pick<Vault["envelopes"], "rewrap">;
+  readonly keyRing: Pick<Vault["keyRing"], "list" | "show" | "generate" | "rotate" | "import" | "export">;
+  readonly files: Pick<FileFace, "status" | "diff" | "take" | "discard">;
+}
+
+/** Facts about the running process, which `server/daemon.ts` knows. */
+export interface ProcessFacts {
+  version(): string;
+  status(): StatusReport;
+}
+
+/** Everything that the admin API is made of. */
+export interface AdminParts {
+  readonly vault: AdminVault;
+  readonly facts: ProcessFacts;
+  /** The admin token, from `ensureAdminToken`; only its digest is kept. */
+  readonly adminToken: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  /** How long a request body may take to arrive; 30 s where absent. */
+  readonly bodyTimeoutMs?: number;
+}

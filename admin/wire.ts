@@ -1,0 +1,159 @@
+/**
+ * What the admin API says, as types: JSON names as they are on the wire. Routes make these, the CLI reads them.
+ * Days are `YYYY-MM-DD` in UTC; moments are ISO 8601; null is "never" or "not yet".
+ *
+ * @module
+ */
+
+/** A row of `GET /tokens`. */
+export interface TokenRow {
+  readonly user: string;
+  readonly role: string;
+  readonly top_k: number;
+  readonly rate_limit: string;
+  /** The last day on which it works. */
+  readonly expires: string | null;
+}
+
+/** `GET /tokens/:user`. */
+export interface TokenDetail extends TokenRow {
+  readonly issued_at: string | null;
+  readonly agent_id: string;
+  readonly secret_version: number;
+  /** Until when the token before this one still works, after a rotation with a grace. */
+  readonly grace_until: string | null;
+}
+
+/** `POST /tokens` and `POST /tokens/:user/rotate`: the only answers with a usable token. */
+export interface IssuedTokenBody extends TokenDetail {
+  readonly token: string;
+  /** The older name of `issued_at`. */
+  readonly created: string | null;
+}
+
+/** `DELETE /tokens/:user`. */
+export interface RevokedTokenBody {
+  readonly message: string;
+  readonly user: string;
+}
+
+/** A role, on every route that shows one. */
+export interface RoleRow {
+  readonly name: string;
+  readonly scope: readonly string[];
+  readonly top_k: number;
+  readonly rate_limit: string;
+}
+
+/** A user, on every route that shows one. */
+export interface UserRow {
+  readonly name: string;
+  readonly entity_id: string;
+  readonly disabled: boolean;
+  readonly created_at: string;
+  readonly epoch: number;
+  readonly token: TokenDetail | null;
+  /** When a data key of theirs first left the vault. */
+  readonly agent_key_left_at: string | null;
+  /** When the shared index key first left to them. */
+  readonly index_key_left_at: string | null;
+  /** Score rows they ever received; past 250 the FHE key must be taken as known to them. */
+  readonly score_rows: number;
+}
+
+/** A version of the team secret, without the secret. */
+export interface SecretRow {
+  readonly version: number;
+  readonly state: string;
+  readonly created_at: string;
+  readonly fingerprint: string;
+  readonly live_tokens: number;
+}
+
+/** An FHE key set, without its secret key. */
+export interface KeySetRow {
+  readonly key_id: string;
+  readonly dimension: number;
+  /** Whether bundles hand it out; the others only decrypt. */
+  readonly active: boolean;
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly added_at: string;
+  /** Base64 of the SHA-256 of each raw key. */
+  readonly secret_key_sha256: string;
+  readonly encryption_key_sha256: string;
+  readonly evaluation_key_sha256: string | null;
+}
+
+/** `POST /keys/:id/export`: the texts of the plain key files. */
+export interface ExportedKeysBody {
+  readonly sec_key: string;
+  readonly enc_key: string;
+  readonly eval_key: string | null;
+}
+
+/** One of the two YAML files. */
+export interface FileRow {
+  readonly name: string;
+  readonly path: string;
+  readonly generation: number;
+  readonly state: string;
+  readonly reason: string | null;
+}
+
+/** One difference between an edited file and the vault's own state. */
+export interface FileDifferenceRow {
+  readonly row: string;
+  readonly change: string;
+  readonly detail: string;
+}
+
+/** `GET /files/:name/diff` and `POST /files/:name/take`. */
+export interface FileDifferencesBody {
+  readonly name: string;
+  readonly differences: readonly FileDifferenceRow[];
+}
+
+/** `POST /rewrap`. */
+export interface RewrappedBody {
+  readonly envelopes: readonly string[];
+}
+
+/** TLS of the gRPC listener; `ca_sha256` is what clients pin, null where the operator brought the certificate. */
+export interface TlsStatus {
+  readonly mode: string;
+  readonly ca_sha256: string | null;
+  readonly ca_path: string | null;
+}
+
+/** `GET /status`. */
+export interface StatusReport {
+  readonly version: string;
+  /** Such as `deno 2.8.3`. */
+  readonly runtime: string;
+  readonly pid: number;
+  readonly started_at: string;
+  readonly uptime_seconds: number;
+  readonly health: "healthy" | "degraded" | "unhealthy";
+  /** Why it is not healthy. */
+  readonly reasons: readonly string[];
+  readonly users: number;
+  readonly tokens: number;
+  readonly roles: number;
+  readonly secret_version: number;
+  /** What is done with version-1 envelopes. */
+  readonly envelope_v1: string;
+  readonly addresses: AddressesBody;
+  readonly files: readonly FileRow[];
+  readonly fhe_key_id: string | null;
+  readonly tls: TlsStatus | null;
+}
+
+/** Where the listeners are; null is off. */
+export interface AddressesBody {
+  readonly grpc: string | null;
+  readonly api: string | null;
+  readonly admin: string | null;
+  readonly admin_socket: string | null;
+  readonly metrics: string | null;
+}

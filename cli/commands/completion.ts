@@ -1,0 +1,66 @@
+/**
+ * `runevault completion SHELL`, and the hidden `complete` that the scripts ask.
+ *
+ * @module
+ */
+
+import { Argument } from "@commander-js/extra-typings";
+import type { RoleRow, UserRow } from "../../admin/wire.ts";
+import { VaultError } from "../../vault/errors.ts";
+import { complete, type NameSource } from "../completion.ts";
+import { COMPLETION_SCRIPTS, FILES, SHELLS } from "../completion_scripts.ts";
+import type { Io } from "../io.ts";
+import { type CliContext, examples, type Root } from "../program.ts";
+import { connect } from "../session.ts";
+
+/** Nobody waits longer after pressing a key. */
+const TIMEOUT_MS = 1000;
+const MAX_NAMES = 1000;
+
+/** Names that no shell takes for anything else; odd ones of old files are typed by hand. */
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
+
+/** Adds the commands for completion. */
+export function addCompletionCommands(root: Root, { io }: CliContext): void {
+  root.command("completion").description("Print the script that completes commands, flags and names in a shell.")
+    .addArgument(new Argument("<shell>", "the shell").choices(SHELLS))
+    .addHelpText(
+      "after",
+      examples('eval "$(runevault completion bash)"', "runevault completion fish | source"),
+    )
+    .action(async (shell) => await io.out(COMPLETION_SCRIPTS[shell]));
+
+  root.command("complete", { hidden: true }).argument("[words...]").allowUnknownOption()
+    .action(async (words) => {
+      const found = await complete(root, words, serverNames(io));
+      if (found === "files") return await io.out(`${FILES}\n`);
+      await io.out(found.map(({ value, description }) => `${value}\t${description}\n`).join(""));
+    });
+}
+
+function serverNames(io: Io): NameSource {
+  return {
+    async names(kind, globals) {
+      try {
+        return await askNames(io, kind, globals);
+      } catch (error) {
+        // A server that isn't there has no names to offer; a message would land in the line that is being typed.
+        if (error instanceof VaultError) return [];
+        throw error;
+      }
+    },
+  };
+}
+
+async function askNames(io: Io, kind: "user" | "role", globals: Readonly<Record<string, string>>): Promise<string[]> {
+  const options = {
+    dataDir: globals["--data-dir"],
+    adminAddr: globals["--admin-addr"],
+    adminSocket: globals["--admin-socket"],
+  };
+  using client = await connect(io, options, TIMEOUT_MS);
+  const rows = kind === "user"
+    ? (await client.json<{ users: UserRow[] }>("GET", `/users?limit=${MAX_NAMES}`)).users
+    : (await client.json<{ roles: RoleRow[] }>("GET", "/roles")).roles;
+  return rows.map(({ name }) => name).filter((name) => PLAIN_NAME.test(name));
+}

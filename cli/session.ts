@@ -1,0 +1,100 @@
+/**
+ * From a command's options to the server's answer on the terminal.
+ *
+ * @module
+ */
+
+import { type AdminClient, connectAdmin } from "../admin/client.ts";
+import { defaultDataDir } from "../server/data_dir.ts";
+import { asVaultError, VaultError } from "../vault/errors.ts";
+import { escapeControls } from "./format.ts";
+import type { Io } from "./io.ts";
+import type { GlobalOptions } from "./program.ts";
+
+/** A question to the admin API. */
+export interface Question {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly body?: unknown;
+  /** How long the answer may take; the client's own limit where absent. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Asks the running server and prints: with `--json` the answer as it is, else what `show` makes of it.
+ *
+ * @throws {VaultError} what the server or the way to it refuses.
+ */
+export async function answer<T>(
+  io: Io,
+  globals: GlobalOptions,
+  question: Question,
+  show: (body: T) => string,
+): Promise<void> {
+  using client = await connect(io, globals, question.timeoutMs);
+  const { method, path, body } = question;
+  if (globals.json) await printJson(io, await client.bytes(method, path, body));
+  else await io.out(show(await client.json<T>(method, path, body)));
+}
+
+/**
+ * As {@link answer}; where no server runs, this process opens the data folder itself and answers.
+ *
+ * @throws {VaultError} as {@link answer}, and `config_invalid` for a data folder that can't be opened.
+ */
+export async function answerAlsoOffline<T>(
+  io: Io,
+  globals: GlobalOptions,
+  question: Question,
+  show: (body: T) => string,
+): Promise<void> {
+  if (globals.adminAddr !== undefined || globals.adminSocket !== undefined || await isServing(io, globals)) {
+    return await answer(io, globals, question, show);
+  }
+  const { withOfflineVault } = await import("../server/offline.ts");
+  const output = { error: (line: string) => void io.err(`${line}\n`) };
+  await withOfflineVault(dataDirOf(io, globals), output, (adminSocket) => {
+    return answer(io, { ...globals, adminSocket }, question, show);
+  });
+}
+
+async function isServing(io: Io, globals: GlobalOptions): Promise<boolean> {
+  try {
+    using _client = await connect(io, globals);
+    return true;
+  } catch (error) {
+    if (asVaultError(error).kind === "unreachable") return false;
+    throw error;
+  }
+}
+
+/**
+ * Finds the server by the options of the command line, else by the data folder.
+ *
+ * @throws {VaultError} `usage` or `unreachable`.
+ */
+export async function connect(io: Io, globals: GlobalOptions, timeoutMs?: number): Promise<AdminClient> {
+  const { adminAddr, adminSocket } = globals;
+  if (adminAddr !== undefined && adminSocket !== undefined) {
+    throw new VaultError("usage", "Give --admin-addr or --admin-socket, not both");
+  }
+  return await connectAdmin({
+    dataDir: dataDirOf(io, globals),
+    ...(adminAddr === undefined ? {} : { adminAddr }),
+    ...(adminSocket === undefined ? {} : { adminSocket }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+}
+
+function dataDirOf(io: Io, globals: GlobalOptions): string {
+  const dataDir = globals.dataDir || io.env("RUNEVAULT_DATA_DIR") || defaultDataDir(io.env, io.uid);
+  if (dataDir) return dataDir;
+  throw new VaultError("usage", "The data folder is not known: HOME is not set", { hint: "give --data-dir" });
+}
+
+/** The answer as one line. Its JSON comes without line breaks, so what is escaped stands inside of its strings. */
+async function printJson(io: Io, bytes: ReadableStream<Uint8Array>): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const chunk of bytes) await io.out(escapeControls(decoder.decode(chunk, { stream: true })));
+  await io.out(`${escapeControls(decoder.decode())}\n`);
+}

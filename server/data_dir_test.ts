@@ -1,0 +1,16 @@
+import { equal } from "node:assert/strict";
+import { defaultDataDir } from "./data_dir.ts";
+
+const withEnv = (env: Record<string, string>) => (name: string) => env[name];
+
+Deno.test("defaultDataDir() takes systemd's folder, then root's, then the user's state folder", () => {
+  const home = { HOME: "/home/a" };
+  equal(defaultDataDir(withEnv({ ...home, STATE_DIRECTORY: "/var/lib/rv" }), 0), "/var/lib/rv");
+  equal(defaultDataDir(withEnv({ STATE_DIRECTORY: "/var/lib/rv:/var/lib/other" }), 1000), "/var/lib/rv");
+  equal(defaultDataDir(withEnv({ ...home, STATE_DIRECTORY: "" }), 0), "/var/lib/runevault");
+  equal(defaultDataDir(withEnv({ ...home, XDG_STATE_HOME: "/s" }), 0), "/var/lib/runevault");
+  equal(defaultDataDir(withEnv({ ...home, XDG_STATE_HOME: "/s" }), 1000), "/s/runevault");
+  equal(defaultDataDir(withEnv({ ...home, XDG_STATE_HOME: "relative" }), 1000), "/home/a/.local/state/runevault");
+  equal(defaultDataDir(withEnv(home), null), "/home/a/.local/state/runevault");
+  equal(defaultDataDir(withEnv({}), 1000), undefined);
+});
