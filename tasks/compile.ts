@@ -1,0 +1,44 @@
+/**
+ * Compiles `dist/runevault`: bundled, without a code cache, with the permissions that it needs and no more.
+ *
+ * `DENORT_BIN` names the runtime to compile in where Deno's own host can't be reached.
+ *
+ * @module
+ */
+
+/** What the program may do. It never runs another program, and never asks for more (`--no-prompt`). */
+const PERMISSIONS = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-net",
+  "--allow-env",
+  "--allow-sys=hostname,networkInterfaces,uid,gid,cpus",
+  "--no-prompt",
+];
+
+/**
+ * A code cache would be a predictable file in the world-writable temporary folder, read at every start.
+ * Bundling makes the program start faster and smaller, and embeds the workers.
+ */
+const SHAPE = ["--bundle", "--minify", "--no-code-cache", "--unstable-net", "--cached-only"];
+
+const MAX_BYTES = 110_000_000;
+const OUTPUT = "dist/runevault";
+
+await Deno.mkdir("dist", { recursive: true });
+const command = new Deno.Command(Deno.execPath(), {
+  args: ["compile", "--quiet", ...SHAPE, ...PERMISSIONS, "--output", OUTPUT, "main.ts"],
+});
+const { code } = await command.spawn().status;
+if (code !== 0) Deno.exit(code);
+const { size } = await Deno.stat(OUTPUT);
+const runtime = Deno.env.get("DENORT_BIN") === undefined ? `Deno ${Deno.version.deno}` : "the runtime of DENORT_BIN";
+print(`${OUTPUT}: ${(size / 1e6).toFixed(1)} MB, compiled with ${runtime}`);
+if (size > MAX_BYTES) {
+  print(`that is more than ${MAX_BYTES / 1e6} MB`);
+  Deno.exit(1);
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}

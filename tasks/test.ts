@@ -1,0 +1,42 @@
+/**
+ * `./denow task test`: every test that this machine can run; what it can't is named with what it takes.
+ *
+ * Arguments go to `deno test`. With RUNEVAULT_TEST_ALL=1 nothing may be left out: what can't run fails.
+ *
+ * @module
+ */
+
+/** Something that some tests need and a plain machine may lack. */
+interface Need {
+  readonly tests: string;
+  readonly isMet: () => Promise<boolean>;
+  readonly remedy: string;
+}
+
+const NEEDS: readonly Need[] = [
+  {
+    tests: "certificates checked by another program",
+    isMet: () => isCommand("openssl"),
+    remedy: "apt-get install openssl",
+  },
+  {
+    tests: "a disk that is full, on a small file system of its own",
+    isMet: () => Promise.resolve(Deno.uid() === 0),
+    remedy: "run as root (no package)",
+  },
+];
+
+async function isCommand(name: string): Promise<boolean> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    const found = await Deno.stat(`${folder}/${name}`).then((file) => file.isFile, () => false);
+    if (found) return true;
+  }
+  return false;
+}
+
+const { code } = await new Deno.Command(Deno.execPath(), { args: ["test", "--quiet", "-A", ...Deno.args] }).spawn()
+  .status;
+const unmet = [];
+for (const need of NEEDS) if (!await need.isMet()) unmet.push(`not run: ${need.tests}; needs: ${need.remedy}\n`);
+Deno.stdout.writeSync(new TextEncoder().encode(unmet.join("")));
+Deno.exit(unmet.length > 0 && Deno.env.get("RUNEVAULT_TEST_ALL") === "1" ? 1 : code);
