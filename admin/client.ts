@@ -6,8 +6,9 @@
  * @module
  */
 
-import { ERROR_TABLE, VaultError, type VaultErrorKind } from "../vault/errors.ts";
+import { VaultError } from "../vault/errors.ts";
 import { type AdminTarget, adminTargets, showTarget, type TargetOptions } from "./client_target.ts";
+import { toVaultError } from "./client_problem.ts";
 import { readBounded } from "./client_read.ts";
 import type { AdminProof } from "./client_proof.ts";
 
@@ -179,32 +180,4 @@ function unreachable(target: AdminTarget, timeoutMs: number, cause: unknown): Va
 function changeUnknown({ message, cause }: VaultError): VaultError {
   const hint = "whether the change was made is not known: look with a list or show command";
   return new VaultError("unreachable", message, { hint, cause });
-}
-
-/** The server's own error, as it would have been thrown there. */
-function toVaultError(status: number, text: string): VaultError {
-  const body = parseProblem(text);
-  if (typeof body?.["error"] !== "string") {
-    return new VaultError("internal", `The server answered with status ${status} and no reason`);
-  }
-  const { error, kind, hint, data, request_id } = body;
-  const requestId = typeof request_id === "string" ? ` (request ${request_id})` : "";
-  return new VaultError(isKind(kind) ? kind : "internal", `${error}${requestId}`, {
-    ...(typeof hint === "string" ? { hint } : {}),
-    ...(typeof data === "object" && data !== null ? { data: data as Record<string, unknown> } : {}),
-  });
-}
-
-function isKind(kind: unknown): kind is VaultErrorKind {
-  return typeof kind === "string" && Object.hasOwn(ERROR_TABLE, kind);
-}
-
-function parseProblem(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value as Record<string, unknown> : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }

@@ -1,11 +1,11 @@
 /**
  * A `Deno.serve` that comes back. When the process runs out of file descriptors, accepting fails and the server ends
- * itself: without this, whoever opens enough idle connections would switch the admin API off for good.
+ * itself: without this, whoever opens enough idle connections would switch it off for good.
  *
  * @module
  */
 
-import type { Logger } from "../vault/ports.ts";
+import type { Logger, LogLevel } from "../vault/ports.ts";
 
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 1000;
@@ -17,15 +17,18 @@ export type OpenServer<A extends Deno.Addr> = (signal: AbortSignal) => Deno.Http
 export class KeptServer<A extends Deno.Addr> {
   readonly #open: OpenServer<A>;
   readonly #logger: Logger;
+  readonly #name: string;
   #server: Deno.HttpServer<A> | null = null;
   #abort = new AbortController();
   #isStopping = false;
   #wake: () => void = () => {};
   #watching: Promise<void> = Promise.resolve();
 
-  constructor(open: OpenServer<A>, logger: Logger) {
+  /** @param name What the log calls this listener. */
+  constructor(open: OpenServer<A>, logger: Logger, name = "http") {
     this.#open = open;
     this.#logger = logger;
+    this.#name = name;
   }
 
   /** Opens the listener for the first time; what makes that impossible is thrown. */
@@ -45,7 +48,7 @@ export class KeptServer<A extends Deno.Addr> {
     const stopped = Promise.all([this.#server?.shutdown(), this.#watching]);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const grace = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), graceMs));
-    if (await Promise.race([stopped, grace]) === "late") this.#logger.log("warn", "admin_calls_cut", { graceMs });
+    if (await Promise.race([stopped, grace]) === "late") this.#log("warn", "calls_cut", { grace_ms: graceMs });
     clearTimeout(timer);
   }
 
@@ -59,7 +62,7 @@ export class KeptServer<A extends Deno.Addr> {
       const failure = await failureOf(server);
       if (failure === null || this.#isStopping) return;
       this.#server = null;
-      this.#logger.log("error", "admin_listener_failed", { message: messageOf(failure) });
+      this.#log("error", "listener_failed", { reason: messageOf(failure) });
       this.#abort.abort();
       server = await this.#reopen();
     }
@@ -78,12 +81,16 @@ export class KeptServer<A extends Deno.Addr> {
   #tryServe(): Deno.HttpServer<A> | null {
     try {
       const server = this.#serve();
-      this.#logger.log("info", "admin_listener_restored");
+      this.#log("info", "listener_restored");
       return server;
     } catch (error) {
-      this.#logger.log("debug", "admin_listener_not_yet_restored", { message: messageOf(error) });
+      this.#log("debug", "listener_not_yet_restored", { reason: messageOf(error) });
       return null;
     }
+  }
+
+  #log(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    this.#logger.log(level, event, { listener: this.#name, ...fields });
   }
 
   #pause(ms: number): Promise<void> {

@@ -36,13 +36,17 @@ export function listenAdminTcp(address: AdminAddress, handler: AdminHandler, log
   assertLoopback(address.hostname);
   let { port } = address;
   const hostname = address.hostname === "localhost" ? "127.0.0.1" : address.hostname;
-  const kept = new KeptServer<Deno.NetAddr>((signal) => {
-    const door = { kind: "tcp" as const, hostname, port };
-    const server = Deno.serve({ hostname, port, signal, ...quiet }, (request) => handler(request, door));
-    // From here on this port is ours: a listener that comes back must be found where the address file says.
-    port = door.port = server.addr.port;
-    return server;
-  }, logger);
+  const kept = new KeptServer<Deno.NetAddr>(
+    (signal) => {
+      const door = { kind: "tcp" as const, hostname, port };
+      const server = Deno.serve({ hostname, port, signal, ...quiet }, (request) => handler(request, door));
+      // From here on this port is ours: a listener that comes back must be found where the address file says.
+      port = door.port = server.addr.port;
+      return server;
+    },
+    logger,
+    "admin",
+  );
   const bound = opened(() => kept.start(), `${address.hostname}:${address.port}`);
   return { address: joinAddress(bound.hostname, bound.port), shutdown: (graceMs) => kept.shutdown(graceMs) };
 }
@@ -55,9 +59,13 @@ export function listenAdminTcp(address: AdminAddress, handler: AdminHandler, log
 export async function listenAdminSocket(path: string, handler: AdminHandler, logger: Logger): Promise<AdminListener> {
   await clearStaleSocket(path);
   const door: AdminDoor = { kind: "unix" };
-  const kept = new KeptServer<Deno.UnixAddr>((signal) => {
-    return withOwnerOnlyMask(() => Deno.serve({ path, signal, ...quiet }, (request) => handler(request, door)));
-  }, logger);
+  const kept = new KeptServer<Deno.UnixAddr>(
+    (signal) => {
+      return withOwnerOnlyMask(() => Deno.serve({ path, signal, ...quiet }, (request) => handler(request, door)));
+    },
+    logger,
+    "admin_socket",
+  );
   opened(() => kept.start(), path);
   return { address: path, shutdown: (graceMs) => kept.shutdown(graceMs) };
 }

@@ -128,7 +128,7 @@ Deno.test("shutdown() lets a call in flight finish, and doesn't wait longer than
   const started = performance.now();
   await slow.shutdown(100);
   ok(performance.now() - started < 2000);
-  ok(app.logger.names().includes("admin_calls_cut"));
+  ok(app.logger.names().includes("calls_cut"));
   release();
   equal(await call, "done", "the call in flight was not cut by shutting down");
   await rejects(fetch(`http://${slow.address}/`), TypeError);

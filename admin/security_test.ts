@@ -170,6 +170,26 @@ Deno.test("a caller that goes away in the middle of its body leaves nothing behi
   doesNotMatch(app.logger.names().join(), /failed/);
 });
 
+Deno.test("work for a caller that has gone away is told to stop", async () => {
+  await using app = serveApp();
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  app.vault.envelopes.rewrap = (_envelopes, signal) => {
+    signal?.addEventListener("abort", () => resolve());
+    return stopped.then(() => []);
+  };
+  const gone = new AbortController();
+  const call = fetch(`${app.url}/rewrap`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" },
+    body: '{"envelopes":["x"]}',
+    signal: gone.signal,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  gone.abort();
+  await call.catch((error: Error) => equal(error.name, "AbortError"));
+  await stopped;
+});
+
 Deno.test("broken frames are answered or dropped, and the listener goes on", async () => {
   await using app = serveApp();
   const frames = [

@@ -35,6 +35,8 @@ export interface IssuedTokenBody extends TokenDetail {
 export interface RevokedTokenBody {
   readonly message: string;
   readonly user: string;
+  /** What the revocation can't take back, each with its remedy. */
+  readonly warnings: readonly string[];
 }
 
 /** A role, on every route that shows one. */
@@ -59,6 +61,8 @@ export interface UserRow {
   readonly index_key_left_at: string | null;
   /** Score rows they ever received; past 250 the FHE key must be taken as known to them. */
   readonly score_rows: number;
+  /** What ending their access can't take back, each with its remedy. */
+  readonly warnings: readonly string[];
 }
 
 /** A version of the team secret, without the secret. */

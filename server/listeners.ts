@@ -108,6 +108,8 @@ export class Listeners {
       address: formatListenAddress(address),
       credentials,
       services: grpcServices,
+    }).catch((error) => {
+      throw cannotListen("--grpc-addr", address, error instanceof VaultError ? error.cause : error);
     });
     this.#closers.push(() => server.stop());
     return server.address;
@@ -118,10 +120,14 @@ function orExplain<T>(flag: string, address: ListenAddress, open: () => T): T {
   try {
     return open();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : "unknown failure";
-    throw new VaultError("config_invalid", `Cannot listen on ${flag} ${formatListenAddress(address)}: ${reason}`, {
-      hint: "stop the program that uses this address, or give another one",
-      cause,
-    });
+    throw cannotListen(flag, address, cause);
   }
+}
+
+function cannotListen(flag: string, address: ListenAddress, cause: unknown): VaultError {
+  const reason = cause instanceof Error ? cause.message : "unknown failure";
+  return new VaultError("config_invalid", `Cannot listen on ${flag} ${formatListenAddress(address)}: ${reason}`, {
+    hint: "stop the program that uses this address, or give another one",
+    cause,
+  });
 }

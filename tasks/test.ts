@@ -20,6 +20,11 @@ const NEEDS: readonly Need[] = [
     remedy: "apt-get install openssl",
   },
   {
+    tests: "completion in zsh and fish",
+    isMet: async () => await isCommand("zsh") && await isCommand("fish"),
+    remedy: "apt-get install zsh fish",
+  },
+  {
     tests: "a disk that is full, on a small file system of its own",
     isMet: () => Promise.resolve(Deno.uid() === 0),
     remedy: "run as root (no package)",

@@ -48,7 +48,7 @@ interface Graph {
 
 async function moduleGraph(entry: string): Promise<Graph> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--cached-only", entry],
+    args: ["info", "--json", entry],
     stdout: "piped",
   });
   const { code, stdout } = await command.output();

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { formatRateLimit, type IssuedToken, lastValidDay, type TokenSummary, utcDay } from "../../vault/mod.ts";
+import {
+  formatRateLimit,
+  type IssuedToken,
+  lastValidDay,
+  type TokenSummary,
+  utcDay,
+  warningsOf,
+} from "../../vault/mod.ts";
 import { quoteName } from "../../vault/names.ts";
 import { defined, integer, optional, text } from "../body.ts";
 import type { AdminVault } from "../ports.ts";
@@ -13,7 +20,7 @@ import { streamRows } from "../rows.ts";
 import type { IssuedTokenBody, RevokedTokenBody, TokenDetail, TokenRow } from "../wire.ts";
 
 /** The routes of user tokens. */
-export function tokenRoutes(vault: Pick<AdminVault, "tokens">): readonly AdminRoute[] {
+export function tokenRoutes(vault: Pick<AdminVault, "tokens" | "users">): readonly AdminRoute[] {
   const { tokens } = vault;
   return [
     {
@@ -23,7 +30,7 @@ export function tokenRoutes(vault: Pick<AdminVault, "tokens">): readonly AdminRo
     },
     { method: "POST", path: "/tokens", handle: (c) => issue(c, tokens) },
     { method: "GET", path: "/tokens/:user", handle: (c) => c.json(toDetail(tokens.show(nameIn(c, "user")))) },
-    { method: "DELETE", path: "/tokens/:user", handle: (c) => revoke(c, tokens) },
+    { method: "DELETE", path: "/tokens/:user", handle: (c) => revoke(c, vault) },
     { method: "POST", path: "/tokens/:user/rotate", handle: (c) => rotate(c, tokens) },
   ];
 }
@@ -53,9 +60,10 @@ async function rotate(c: AdminContext, tokens: AdminVault["tokens"]): Promise<Re
   return c.json(toIssued(await tokens.rotate({ user: nameIn(c, "user"), ...change })));
 }
 
-async function revoke(c: AdminContext, tokens: AdminVault["tokens"]): Promise<Response> {
+async function revoke(c: AdminContext, { tokens, users }: Pick<AdminVault, "tokens" | "users">): Promise<Response> {
   const { user } = await tokens.revoke(nameIn(c, "user"));
-  return c.json({ message: `Revoked the token of ${quoteName(user)}`, user } satisfies RevokedTokenBody);
+  const message = `Revoked the token of ${quoteName(user)}`;
+  return c.json({ message, user, warnings: warningsOf(users.show(user)) } satisfies RevokedTokenBody);
 }
 
 function toRow(token: TokenSummary): TokenRow {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { UserSummary } from "../../vault/mod.ts";
+import { type UserSummary, warningsOf } from "../../vault/mod.ts";
 import type { AdminVault } from "../ports.ts";
 import { type AdminContext, type AdminRoute, bodyOf, nameIn, pageIn } from "../route.ts";
 import { streamRows } from "../rows.ts";
@@ -42,6 +42,7 @@ function toRow(user: UserSummary): UserRow {
     agent_key_left_at: moment(user.agentKeyLeftAt),
     index_key_left_at: moment(user.indexKeyLeftAt),
     score_rows: user.scoreRows,
+    warnings: warningsOf(user),
   };
 }
 

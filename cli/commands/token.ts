@@ -8,7 +8,7 @@ import { adminPath } from "../../admin/client.ts";
 import type { IssuedTokenBody, RevokedTokenBody, StatusReport, TokenDetail, TokenRow } from "../../admin/wire.ts";
 import { asVaultError, type VaultError } from "../../vault/errors.ts";
 import { parseExpires, parseGrace } from "../durations.ts";
-import { errorText, facts, messageLine, showExpiry, table } from "../format.ts";
+import { errorText, escapeControls, facts, messageLine, showExpiry, table } from "../format.ts";
 import type { Io } from "../io.ts";
 import { type CliContext, examples, type GlobalOptions, type Root } from "../program.ts";
 import { answer, connect, type Question } from "../session.ts";
@@ -45,7 +45,7 @@ export function addTokenCommands(root: Root, { io }: CliContext): void {
     .addHelpText("after", examples("runevault token revoke --user alice"))
     .action(async ({ user }, command) => {
       const question: Question = { method: "DELETE", path: adminPath`/tokens/${user}` };
-      await answer<RevokedTokenBody>(io, command.optsWithGlobals(), question, messageLine);
+      await answer<RevokedTokenBody>(io, command.optsWithGlobals(), question, showRevoked);
     });
 
   token.command("list").description("List the tokens of all users; the tokens themselves are not known.")
@@ -89,6 +89,10 @@ function withoutFailing(error: VaultError): { message: string; hint: string } {
     message: `The token is issued, but the CA to pin could not be asked for: ${error.message}`,
     hint: "see `runevault status`",
   };
+}
+
+function showRevoked(revoked: RevokedTokenBody): string {
+  return messageLine(revoked) + revoked.warnings.map((warning) => `Warning: ${escapeControls(warning)}\n`).join("");
 }
 
 function showIssued(issued: IssuedTokenBody): string {

@@ -57,6 +57,7 @@ function showUser(user: UserRow): string {
     ["Data key left", user.agent_key_left_at ?? "never"],
     ["Index key left", user.index_key_left_at ?? "never"],
     ["Score rows", String(user.score_rows)],
+    ...user.warnings.map((warning) => ["Warning", warning] as const),
   ]);
 }
 

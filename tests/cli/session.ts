@@ -23,6 +23,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   moment: "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z",
   agent: "[0-9a-f]{32}",
   fingerprint: "[0-9a-f]{16}",
+  sha256: "(?:[0-9A-F]{2}:){31}[0-9A-F]{2}",
   entity: "[0-9a-f-]{36}",
   request: "[0-9a-f]{16}",
   number: "[0-9]+",

@@ -34,6 +34,8 @@ export interface FakeAdminVault extends AdminVault {
 /** A vault with one role, `member`, and no user. */
 export function fakeAdminVault(): FakeAdminVault {
   const rows = new Map<string, TokenSummary>();
+  /** Revoked tokens: a user outlives theirs. */
+  const former = new Map<string, TokenSummary>();
   const roles = new Map<string, Role>([["member", MEMBER]]);
   const disabled = new Set<string>();
   const calls: string[] = [];
@@ -49,9 +51,9 @@ export function fakeAdminVault(): FakeAdminVault {
     disabled,
     calls,
     failNext: (error) => failure = error,
-    tokens: fakeTokens(rows, roles, change),
+    tokens: fakeTokens(rows, former, roles, change),
     roles: fakeRoles(roles, change),
-    users: fakeUsers(rows, disabled, change),
+    users: fakeUsers(rows, former, disabled, change),
     secrets: fakeSecrets(change),
     envelopes: { rewrap: (envelopes) => Promise.resolve(envelopes.map(fakeRewrap)) },
     keyRing: fakeKeyRing(change),
@@ -76,7 +78,12 @@ export function fakeToken(user: string, serial: number, expiresDays?: number): T
 
 type Change = (call: string) => void;
 
-function fakeTokens(rows: Map<string, TokenSummary>, roles: Map<string, Role>, change: Change): AdminVault["tokens"] {
+function fakeTokens(
+  rows: Map<string, TokenSummary>,
+  former: Map<string, TokenSummary>,
+  roles: Map<string, Role>,
+  change: Change,
+): AdminVault["tokens"] {
   const token = () => `evt_${rows.size.toString(16).padStart(32, "0")}`;
   return {
     issue: ({ user, role, expiresDays }) =>
@@ -101,6 +108,7 @@ function fakeTokens(rows: Map<string, TokenSummary>, roles: Map<string, Role>, c
         const old = need(rows, user, "user");
         change(`revoke ${user}`);
         rows.delete(user);
+        former.set(user, old);
         return old;
       }),
     show: (user) => need(rows, user, "user"),
@@ -136,7 +144,12 @@ function fakeRoles(roles: Map<string, Role>, change: Change): AdminVault["roles"
   };
 }
 
-function fakeUsers(rows: Map<string, TokenSummary>, disabled: Set<string>, change: Change): AdminVault["users"] {
+function fakeUsers(
+  rows: Map<string, TokenSummary>,
+  former: Map<string, TokenSummary>,
+  disabled: Set<string>,
+  change: Change,
+): AdminVault["users"] {
   const summary = (token: TokenSummary): UserSummary => ({
     name: token.user,
     entityId: `ent-${token.agentId.slice(-4)}`,
@@ -160,7 +173,7 @@ function fakeUsers(rows: Map<string, TokenSummary>, disabled: Set<string>, chang
     *list(page) {
       for (const token of paged(rows, page)) yield summary(token);
     },
-    show: (name) => summary(need(rows, name, "user")),
+    show: (name) => summary(rows.get(name) ?? need(former, name, "user")),
     disable: (name) => set(name, true),
     enable: (name) => set(name, false),
   };

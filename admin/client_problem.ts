@@ -1,0 +1,35 @@
+/**
+ * Errors of the server, on the client's side.
+ *
+ * @module
+ */
+
+import { ERROR_TABLE, VaultError, type VaultErrorKind } from "../vault/errors.ts";
+
+/** The error in an answer that is no success, as it would have been thrown in the server. */
+export function toVaultError(status: number, text: string): VaultError {
+  const body = parseProblem(text);
+  if (typeof body?.["error"] !== "string") {
+    return new VaultError("internal", `The server answered with status ${status} and no reason`);
+  }
+  const { error, kind, hint, data, request_id } = body;
+  const requestId = typeof request_id === "string" ? ` (request ${request_id})` : "";
+  return new VaultError(isKind(kind) ? kind : "internal", `${error}${requestId}`, {
+    ...(typeof hint === "string" ? { hint } : {}),
+    ...(typeof data === "object" && data !== null ? { data: data as Record<string, unknown> } : {}),
+  });
+}
+
+function isKind(kind: unknown): kind is VaultErrorKind {
+  return typeof kind === "string" && Object.hasOwn(ERROR_TABLE, kind);
+}
+
+function parseProblem(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
