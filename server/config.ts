@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseDocument } from "yaml";
+import { type Document, parseDocument } from "yaml";
 import { type EnvelopeV1Policy, type LogLevel, VaultError } from "../vault/mod.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mod.ts";
@@ -60,9 +60,12 @@ export function valuesFromEnvironment(env: (name: string) => string | undefined)
   return values;
 }
 
-/** Rune-Vault had a pair or a switch in place of a mode. The switch acts on the gRPC port alone. */
+/** Rune-Vault had a pair or a switch in place of a mode; the switch won over the pair. It acts on the gRPC port alone. */
 function legacyTls(env: (name: string) => string | undefined): RawValues {
-  if (env("VAULT_TLS_DISABLE")?.toLowerCase() === "true") return { tls: "off" };
+  if (env("VAULT_TLS_DISABLE")?.toLowerCase() === "true") {
+    const ours = (name: string) => env(name) || undefined;
+    return { tls: "off", tls_cert: ours("RUNEVAULT_TLS_CERT"), tls_key: ours("RUNEVAULT_TLS_KEY") };
+  }
   return env("VAULT_TLS_CERT") && env("VAULT_TLS_KEY") ? { tls: "files" } : {};
 }
 
@@ -75,7 +78,7 @@ export function valuesFromFile(path: string, text: string): RawValues {
   const document = parseDocument(text, { strict: true, uniqueKeys: true });
   const problem = document.errors[0]?.message.split("\n")[0];
   if (problem !== undefined) throw new VaultError("config_invalid", `${path}: ${problem}`);
-  const values: unknown = document.toJS({ maxAliasCount: 0 });
+  const values = plainValues(path, document);
   if (values === null) return {};
   if (typeof values !== "object" || Array.isArray(values)) {
     throw new VaultError("config_invalid", `${path} must be a mapping of settings`);
@@ -86,6 +89,14 @@ export function valuesFromFile(path: string, text: string): RawValues {
   throw new VaultError("config_invalid", `${path}: unknown key ${JSON.stringify(unknown)}`, {
     hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}`,
   });
+}
+
+function plainValues(path: string, document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw new VaultError("config_invalid", `${path}: aliases are not taken, write it out`, { cause });
+  }
 }
 
 /** Whether a file's settings include one that others must not read. */

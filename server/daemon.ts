@@ -17,7 +17,7 @@ import { createHealth } from "./grpc/health.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { createUnary } from "./grpc/unary.ts";
 import { createMetadataService, createVaultService } from "./grpc/vault_service.ts";
-import { prepareGrpcTls } from "./grpc_tls.ts";
+import { assertGrpcTlsPossible, prepareGrpcTls } from "./grpc_tls.ts";
 import { type Faces, Listeners } from "./listeners.ts";
 import { LineLogger } from "./logger.ts";
 import { Metrics } from "./metrics.ts";
@@ -98,6 +98,7 @@ export class Daemon {
    * @throws {VaultError} `config_invalid` for a configuration or a data folder that can't be served.
    */
   async start(): Promise<void> {
+    assertGrpcTlsPossible(this.#config);
     const folder = await takeDataFolder(this.#config.dataDir);
     this.#undo.push(() => folder.release());
     await this.#assertPrivateFiles();
@@ -154,7 +155,8 @@ export class Daemon {
       clientSettings: this.#clientSettings(),
       keysFolder: `${config.dataDir}/keys`,
       fallbackDimension: config.fheDim ?? config.embeddingDim,
-      scoreThreads: navigator.hardwareConcurrency,
+      // One core stays with the event loop, or token checks would wait for their turn on a busy machine.
+      scoreThreads: Math.max(1, navigator.hardwareConcurrency - 1),
       rolesPath: config.rolesFile,
       tokensPath: config.tokensFile,
     });

@@ -36,26 +36,31 @@ export interface TlsSurroundings {
 }
 
 /**
- * Prepares TLS for the gRPC port; null for plaintext, where that is allowed.
+ * Refuses, before anything is made on disk, plaintext off loopback that nobody asked for, and TLS on a runtime that
+ * can't serve gRPC over it.
  *
- * @throws {VaultError} `config_invalid` for files that can't be used, for plaintext off loopback that nobody asked for,
- *   and on a runtime that can't serve gRPC over TLS.
+ * @throws {VaultError} `config_invalid` naming the flag, or the runtime.
+ */
+export function assertGrpcTlsPossible(config: Config): void {
+  if (config.grpc === null) return;
+  if (config.tls === "off") return assertPlaintextAllowed("gRPC", config.grpc, config.allowPlaintext);
+  if (canServeGrpcOverTls()) return;
+  throw new VaultError(
+    "config_invalid",
+    `This program's runtime, Deno ${Deno.version.deno}, can't serve gRPC over TLS`,
+    {
+      hint: "use a runevault compiled with Deno 2.7.13 or newer, or --tls off on a loopback address",
+    },
+  );
+}
+
+/**
+ * Prepares TLS for the gRPC port; null for plaintext.
+ *
+ * @throws {VaultError} `config_invalid` for files that can't be used.
  */
 export async function prepareGrpcTls(config: Config, around: TlsSurroundings): Promise<GrpcTls | null> {
-  if (config.grpc === null) return null;
-  if (config.tls === "off") {
-    assertPlaintextAllowed("gRPC", config.grpc, config.allowPlaintext);
-    return null;
-  }
-  if (!canServeGrpcOverTls()) {
-    throw new VaultError(
-      "config_invalid",
-      `This program's runtime, Deno ${Deno.version.deno}, can't serve gRPC over TLS`,
-      {
-        hint: "use a runevault compiled with Deno 2.7.13 or newer, or --tls off on a loopback address",
-      },
-    );
-  }
+  if (config.grpc === null || config.tls === "off") return null;
   const clientCaPem = await clientAuthorities(config, around);
   return config.tls === "files"
     ? await fromFiles(config, around, clientCaPem)

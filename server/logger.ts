@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hideTokens } from "../vault/errors.ts";
 import type { Clock, Logger, LogLevel } from "../vault/mod.ts";
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
@@ -37,7 +38,8 @@ export class LineLogger implements Logger {
   log(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>> = {}): void {
     if (RANK[level] < this.#rank) return;
     const at = new Date(this.#clock.now()).toISOString();
-    this.#append(this.#format === "json" ? jsonLine(at, level, event, fields) : textLine(at, level, event, fields));
+    const line = this.#format === "json" ? jsonLine : textLine;
+    this.#append(hideTokens(line(at, level, event, fields)));
   }
 
   /** Resolves when every line so far has been written. */

@@ -16,9 +16,9 @@ import {
   VaultService,
 } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { Metadata, SealMetadataResponseSchema } from "../../proto/gen/runevault/v1/metadata_pb.ts";
-import { type Caller, type Scope, type Vault, VaultError } from "../../vault/mod.ts";
+import { type BundleParts, type Caller, type Scope, type Vault, VaultError } from "../../vault/mod.ts";
 import { type GrpcService, grpcService } from "./definition.ts";
-import { encodedText } from "./encoded_message.ts";
+import { encodedText, encodedTexts } from "./encoded_message.ts";
 import type { CallContext, Unary } from "./unary.ts";
 
 /** Which scopes let a caller in; any of them is enough. */
@@ -48,8 +48,12 @@ export function createVaultService({ vault, unary }: VaultServiceParts): GrpcSer
     }),
     getAgentManifest: unary(method.getAgentManifest, (_request, context) => {
       const caller = admit(vault, context, "GetAgentManifest");
-      const answer = (manifestJson: string) => create(GetAgentManifestResponseSchema, { manifestJson });
-      return whenReady(vault, caller, vault.bundles.manifest(caller), answer);
+      const parts = vault.bundles.manifest(caller);
+      if (!(parts instanceof Promise)) return manifestOf(parts);
+      return parts.then((made) => {
+        vault.authenticator.assertStillLive(caller);
+        return manifestOf(made);
+      });
     }),
     decryptScores: unary(method.decryptScores, async (request, context) => {
       const caller = admit(vault, context, "DecryptScores");
@@ -68,9 +72,13 @@ export function createVaultService({ vault, unary }: VaultServiceParts): GrpcSer
       const caller = admit(vault, context, "DecryptMetadata");
       const ownOnly = !caller.role.scope.includes("decrypt_metadata");
       const right = { user: caller.user, ownOnly };
-      const decryptedMetadata = await vault.envelopes.open(request.encryptedMetadataList, right, context.signal);
+      const plaintexts = await vault.envelopes.open(request.encryptedMetadataList, right, context.signal);
       vault.authenticator.assertStillLive(caller);
-      return create(DecryptMetadataResponseSchema, { decryptedMetadata });
+      return encodedTexts(
+        DecryptMetadataResponseSchema,
+        DecryptMetadataResponseSchema.field.decryptedMetadata,
+        plaintexts,
+      );
     }),
   });
 }
@@ -95,18 +103,9 @@ function admit(vault: Vault, context: CallContext, method: keyof typeof METHOD_S
   return caller;
 }
 
-/** Answers at once from what is cached; where it has to wait, it looks again before keys leave. */
-function whenReady<T>(
-  vault: Vault,
-  caller: Caller,
-  json: string | Promise<string>,
-  answer: (json: string) => T,
-): T | Promise<T> {
-  if (typeof json === "string") return answer(json);
-  return json.then((text) => {
-    vault.authenticator.assertStillLive(caller);
-    return answer(text);
-  });
+function manifestOf(parts: BundleParts) {
+  const { manifestJson } = GetAgentManifestResponseSchema.field;
+  return encodedText(GetAgentManifestResponseSchema, manifestJson, parts);
 }
 
 function assertTopK(topK: number, { role }: Caller): void {

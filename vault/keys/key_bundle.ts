@@ -31,7 +31,7 @@ export interface PublicKeyFiles {
 }
 
 /** What the service is made of. */
-export interface BundleParts {
+export interface BundleSources {
   readonly state: VaultState;
   readonly secrets: TeamSecrets;
   readonly keys: AgentKeys;
@@ -46,23 +46,38 @@ export interface BundleParts {
 /** The name that bundles carry where the vault holds no FHE key; Rune-Vault's only one. */
 export const DEFAULT_KEY_ID = "vault-key";
 
-const MAX_CACHED_BUNDLES = 20_000;
+/** The most users whose part is kept, about a kilobyte each. */
+const MAX_CACHED_PARTS = 20_000;
 
-interface CachedBundle {
+/** What a bundle holds for its caller alone: JSON text without the opening brace, as UTF-8. */
+interface OwnPart {
   readonly role: RoleRecord;
-  readonly files: PublicKeyFiles | null;
   readonly secretsStamp: number;
-  readonly json: string;
+  readonly utf8: Buffer;
 }
 
-/** Builds key bundles as JSON text; a bundle is rebuilt only when something in it changed. */
-export class KeyBundles {
-  readonly #in: BundleParts;
-  readonly #cache = new Map<string, CachedBundle>();
-  #evaluation: { files: PublicKeyFiles; part: Buffer } | undefined;
+/** What is the same in everybody's bundle, as UTF-8: JSON text with the opening brace and a comma at the end. */
+interface SharedPart {
+  readonly files: PublicKeyFiles | null;
+  readonly opening: Buffer;
+  /** The evaluation key, megabytes long; made when it is first asked for. */
+  evaluation: Buffer | undefined;
+}
 
-  constructor(parts: BundleParts) {
-    this.#in = parts;
+/** A bundle's JSON text as UTF-8, in parts to be joined. The large ones are shared: nobody may write to them. */
+export type BundleParts = readonly Buffer[];
+
+/**
+ * Builds key bundles; a part is made anew only when something in it changed. The FHE keys, a hundred kilobytes and
+ * more, are encoded once and kept once, not in each user's bundle.
+ */
+export class KeyBundles {
+  readonly #in: BundleSources;
+  readonly #own = new Map<string, OwnPart>();
+  #shared: SharedPart | undefined;
+
+  constructor(sources: BundleSources) {
+    this.#in = sources;
   }
 
   /**
@@ -71,53 +86,55 @@ export class KeyBundles {
    *
    * @throws {VaultError} `storage_failed` when that could not be recorded.
    */
-  manifest(caller: Caller): string | Promise<string> {
-    const cached = this.#cache.get(caller.agentId);
-    const fresh = cached !== undefined && cached.role === caller.role && cached.files === this.#in.fheKeys() &&
-      cached.secretsStamp === this.#in.state.secretsStamp;
-    return fresh ? cached.json : this.#build(caller);
+  manifest(caller: Caller): BundleParts | Promise<BundleParts> {
+    const { opening } = this.#sharedPart();
+    const own = this.#ownPart(caller);
+    return own instanceof Promise ? own.then((it) => [opening, it]) : [opening, own];
   }
 
-  /**
-   * The bundle with `EvalKey.json`, for `GetPublicKey`, as UTF-8 in parts to be joined: the first, megabytes long, is
-   * the same for everybody and made once.
-   */
-  async bundle(caller: Caller): Promise<readonly Buffer[]> {
-    const manifest = await this.manifest(caller);
-    const evaluation = this.#evaluationKeyPart();
-    return evaluation === null ? [Buffer.from(manifest, "utf8")] : [evaluation, Buffer.from(manifest.slice(1), "utf8")];
+  /** The bundle with `EvalKey.json`, for `GetPublicKey`; otherwise as {@link manifest}. */
+  async bundle(caller: Caller): Promise<BundleParts> {
+    const shared = this.#sharedPart();
+    const own = await this.#ownPart(caller);
+    const evalKeyJson = shared.files?.evalKeyJson;
+    if (evalKeyJson === undefined) return [shared.opening, own];
+    shared.evaluation ??= Buffer.from(`{"EvalKey.json":${JSON.stringify(evalKeyJson)},`, "utf8");
+    return [shared.evaluation, shared.opening.subarray(1), own];
   }
 
-  #evaluationKeyPart(): Buffer | null {
+  #sharedPart(): SharedPart {
     const files = this.#in.fheKeys();
-    if (files?.evalKeyJson === undefined) return null;
-    if (this.#evaluation?.files !== files) {
-      const part = Buffer.from(`{"EvalKey.json":${JSON.stringify(files.evalKeyJson)},`, "utf8");
-      this.#evaluation = { files, part };
+    if (this.#shared === undefined || this.#shared.files !== files) {
+      const encKey = files === null ? {} : { "EncKey.json": files.encKeyJson };
+      const json = JSON.stringify({ ...encKey, key_id: files?.keyId ?? DEFAULT_KEY_ID });
+      this.#shared = { files, opening: Buffer.from(`${json.slice(0, -1)},`, "utf8"), evaluation: undefined };
     }
-    return this.#evaluation.part;
+    return this.#shared;
   }
 
-  async #build(caller: Caller): Promise<string> {
-    const { fheKeys, state } = this.#in;
-    const basis = { role: caller.role, files: fheKeys(), secretsStamp: state.secretsStamp };
-    const bundle = { ...this.#shared(caller.role), ...await this.#dataKeys(caller) };
+  #ownPart(caller: Caller): Buffer | Promise<Buffer> {
+    const known = this.#own.get(caller.agentId);
+    const fresh = known !== undefined && known.role === caller.role &&
+      known.secretsStamp === this.#in.state.secretsStamp;
+    return fresh ? known.utf8 : this.#makeOwnPart(caller);
+  }
+
+  async #makeOwnPart(caller: Caller): Promise<Buffer> {
+    const basis = { role: caller.role, secretsStamp: this.#in.state.secretsStamp };
+    const own = { ...this.#settings(caller.role), ...await this.#dataKeys(caller) };
     await this.#recordLeaving(caller);
-    const json = JSON.stringify(bundle);
-    if (this.#cache.size >= MAX_CACHED_BUNDLES) this.#cache.delete(this.#cache.keys().next().value!);
-    this.#cache.set(caller.agentId, { ...basis, json });
-    return json;
+    const utf8 = Buffer.from(JSON.stringify(own).slice(1), "utf8");
+    if (this.#own.size >= MAX_CACHED_PARTS) this.#own.delete(this.#own.keys().next().value!);
+    this.#own.set(caller.agentId, { ...basis, utf8 });
+    return utf8;
   }
 
-  #shared(role: RoleRecord): Record<string, unknown> {
-    const { settings, fheKeys } = this.#in;
-    const files = fheKeys();
+  #settings(role: RoleRecord): Record<string, unknown> {
+    const { indexName, envectorEndpoint, envectorApiKey } = this.#in.settings;
     return {
-      ...(files === null ? {} : { "EncKey.json": files.encKeyJson }),
-      key_id: files?.keyId ?? DEFAULT_KEY_ID,
-      ...(settings.indexName === undefined ? {} : { index_name: settings.indexName }),
-      ...(settings.envectorEndpoint === undefined ? {} : { envector_endpoint: settings.envectorEndpoint }),
-      ...(this.#givesIndexKey(role) ? { envector_api_key: settings.envectorApiKey } : {}),
+      ...(indexName === undefined ? {} : { index_name: indexName }),
+      ...(envectorEndpoint === undefined ? {} : { envector_endpoint: envectorEndpoint }),
+      ...(this.#givesIndexKey(role) ? { envector_api_key: envectorApiKey } : {}),
     };
   }
 

@@ -22,6 +22,7 @@ export const INTERVALS = 32;
 
 /** Fewer or more coefficients than these in any interval, and a block is not noise. */
 export const LEAST_IN_INTERVAL = 48;
+/** More in one interval than this is a peak, which noise does not have. */
 export const MOST_IN_INTERVAL = 230;
 
 /**

@@ -24,6 +24,7 @@ export const P = 36028797014376449n;
 
 /** The smallest primitive 2N-th roots of unity. Stored polynomials are in the order that these roots define. */
 export const PSI_Q = 278055349447n;
+/** The smallest primitive 8192-th root of unity modulo P. */
 export const PSI_P = 115736144453n;
 
 /** Non-zero coefficients of a secret key: two thirds of N, so that each of -1, 0, 1 is about equally likely. */
@@ -49,6 +50,7 @@ export const PRESET = "IP0";
 
 /** Index dimensions that the parameter set covers. */
 export const MIN_DIMENSION = 32;
+/** The largest dimension of an index. */
 export const MAX_DIMENSION = 4096;
 
 /** Dimension of an index when neither an evaluation key nor the configuration tells it. */

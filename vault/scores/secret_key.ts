@@ -11,7 +11,9 @@ import { DEGREE, PRESET, SECRET_WEIGHT } from "./params.ts";
 
 /** First byte of the three raw key forms. */
 export const SECRET_KEY_TAG = 0x01;
+/** First byte of a raw encryption key. */
 export const ENCRYPTION_KEY_TAG = 0x02;
+/** First byte of the raw keys inside of an evaluation key. */
 export const EVALUATION_KEY_TAG = 0x03;
 
 /** A tag and the preset's name, padded to four bytes. */

@@ -9,7 +9,7 @@ import { quoteName } from "../names.ts";
 import type { User, VaultState } from "../state.ts";
 import type { UserRecord } from "../storage/records.ts";
 import type { TokenService, TokenSummary } from "../tokens/token_service.ts";
-import type { Writer } from "../writer.ts";
+import type { Plan, Writer } from "../writer.ts";
 
 /** What may be told of a user. */
 export interface UserSummary {
@@ -27,14 +27,33 @@ export interface UserSummary {
   readonly scoreRows: number;
 }
 
+/**
+ * Score rows from which on a user must be taken to know the FHE secret key: chosen ciphertexts give it away in 28 calls
+ * of ten rows, and no limit on calls or rows is a bound (docs/fhe.md).
+ */
+const KEY_REVEALING_ROWS = 250;
+
+/** What ending a user's access can't take back, each with its remedy. */
+export function warningsOf({ scoreRows }: Pick<UserSummary, "scoreRows">): string[] {
+  if (scoreRows <= KEY_REVEALING_ROWS) return [];
+  return [`${scoreRows} score rows left to them: the FHE key must be taken as known to them: runevault keys rotate`];
+}
+
 /** Which key left the vault to a user. */
 export type LeavingKey = "agentKeyLeftAt" | "indexKeyLeftAt";
+
+/** Score rows that are to be counted in one change. */
+interface WaitingRows {
+  rows: number;
+  readonly counted: Promise<void>;
+}
 
 /** Everything an operator does with users. */
 export class UserService {
   readonly #state: VaultState;
   readonly #writer: Writer;
   readonly #tokens: TokenService;
+  readonly #waitingRows = new Map<User, WaitingRows>();
 
   constructor(state: VaultState, writer: Writer, tokens: TokenService) {
     this.#state = state;
@@ -71,9 +90,27 @@ export class UserService {
     return this.#change(user.record.name, (record) => ({ ...first, ...record }));
   }
 
-  /** Counts score rows, before they leave. */
-  addScoreRows(user: User, rows: number): Promise<UserSummary> {
-    return this.#change(user.record.name, (record) => ({ ...record, scoreRows: (record.scoreRows ?? 0) + rows }));
+  /**
+   * Counts score rows, before they leave. Answers of one user that wait for the writer together share one commit.
+   *
+   * @throws {VaultError} `storage_failed`; then no row may leave.
+   */
+  addScoreRows(user: User, rows: number): Promise<void> {
+    const waiting = this.#waitingRows.get(user);
+    if (waiting !== undefined) {
+      waiting.rows += rows;
+      return waiting.counted;
+    }
+    const mine: WaitingRows = { rows, counted: this.#writer.change(() => this.#countRows(user, mine)) };
+    this.#waitingRows.set(user, mine);
+    return mine.counted;
+  }
+
+  /** In the writer's turn: rows that come from here on wait for the next. */
+  #countRows(user: User, { rows }: WaitingRows): Plan<void> {
+    this.#waitingRows.delete(user);
+    const value = { ...user.record, scoreRows: (user.record.scoreRows ?? 0) + rows };
+    return { writes: [{ kind: "user", key: value.entityId, value }], result: () => {} };
   }
 
   #change(name: string, change: (record: UserRecord) => UserRecord): Promise<UserSummary> {

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import { seededRandom } from "../../tests/fakes/seeded_random.ts";
+import { refused } from "../_test_support.ts";
+import { openEnvelope, parseEnvelope, sealEnvelope } from "./envelope.ts";
+
+const ALICE = "baf56f527f1d318cf8430edfe9f4aa1a";
+const KEY = Buffer.alloc(32, 5);
+const random = seededRandom("envelopes");
+
+function seal(plaintext: string, changes: Partial<{ agentId: string; keyVersion: number; fromV1: boolean }> = {}) {
+  return sealEnvelope(plaintext, { agentId: ALICE, keyVersion: 3, fromV1: false, ...changes }, KEY, random);
+}
+
+/** Changes fields of an envelope's JSON. */
+function altered(envelope: string, changes: Record<string, unknown>): string {
+  return JSON.stringify({ ...JSON.parse(envelope), ...changes });
+}
+
+const anyText = fc.string({ unit: "grapheme", maxLength: 300, size: "max" });
+
+Deno.test("an envelope opens to exactly what was sealed: any text, of any length", () => {
+  fc.assert(
+    fc.property(anyText, fc.boolean(), fc.integer({ min: 1, max: 1_000_000 }), (plaintext, fromV1, keyVersion) => {
+      const envelope = parseEnvelope(seal(plaintext, { fromV1, keyVersion }));
+      assert.equal(openEnvelope(envelope, KEY).toString("utf8"), plaintext);
+      assert.deepEqual([envelope.version, envelope.agentId], [2, ALICE]);
+      assert.deepEqual(envelope.version === 2 && [envelope.keyVersion, envelope.fromV1], [keyVersion, fromV1]);
+    }),
+  );
+  for (const plaintext of ["", "\ufeffwith a byte order mark", "\0", "x".repeat(5_000_000)]) {
+    assert.equal(openEnvelope(parseEnvelope(seal(plaintext)), KEY).toString("utf8"), plaintext);
+  }
+});
+
+Deno.test("sealing the same text twice makes two envelopes", () => {
+  assert.notEqual(seal("twice"), seal("twice"));
+});
+
+Deno.test("an envelope of version 2 has exactly the fields of the contract, k as a number, o only where it came of version 1", () => {
+  assert.deepEqual(Object.keys(JSON.parse(seal("x"))), ["v", "a", "k", "c"]);
+  const fromV1 = JSON.parse(seal("x", { fromV1: true }));
+  assert.deepEqual([fromV1.v, fromV1.a, fromV1.k, fromV1.o], [2, ALICE, 3, 1]);
+});
+
+Deno.test("an envelope of version 2 with any one bit of its payload flipped does not open", () => {
+  const envelope = seal("a secret");
+  const payload = Buffer.from(JSON.parse(envelope).c, "base64");
+  for (let bit = 0; bit < payload.length * 8; bit++) {
+    const flipped = Buffer.from(payload);
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    const text = altered(envelope, { c: flipped.toString("base64") });
+    assert.throws(() => openEnvelope(parseEnvelope(text), KEY), refused("ciphertext_invalid"), `bit ${bit}`);
+  }
+});
+
+Deno.test("author, key version and origin of an envelope can't be changed without its ceasing to open", () => {
+  const fresh = seal("x");
+  const old = seal("x", { fromV1: true });
+  const forged = [
+    altered(fresh, { a: "0".repeat(32) }),
+    altered(fresh, { k: 4 }),
+    altered(fresh, { o: 1 }),
+    altered(old, { o: undefined }),
+    altered(old, { k: 31 }),
+  ];
+  for (const text of forged) {
+    assert.throws(() => openEnvelope(parseEnvelope(text), KEY), refused("ciphertext_invalid"), text);
+  }
+});
+
+Deno.test("the words for an envelope that does not open never say which step failed", () => {
+  const envelope = seal("x");
+  const short = Buffer.from(JSON.parse(envelope).c, "base64").subarray(0, -1).toString("base64");
+  const notText = { version: 1 as const, agentId: ALICE, payload: Buffer.alloc(64, 0x80) };
+  const messages = [
+    () => openEnvelope(parseEnvelope(envelope), Buffer.alloc(32, 6)),
+    () => openEnvelope(parseEnvelope(altered(envelope, { c: short })), KEY),
+    () => openEnvelope(parseEnvelope(altered(envelope, { k: 9 })), KEY),
+    () => openEnvelope(notText, KEY),
+  ].map((open) => {
+    try {
+      return open();
+    } catch (error) {
+      return (error as Error).message;
+    }
+  });
+  assert.deepEqual(new Set(messages), new Set(["The envelope does not open"]));
+});
+
+Deno.test("parseEnvelope() refuses everything that isn't an envelope, without quoting it", () => {
+  const good = JSON.parse(seal("x"));
+  const wrong = [
+    "",
+    "null",
+    "[]",
+    "1",
+    '"text"',
+    "{}",
+    "{",
+    "\ufeff{}",
+    "\ud800",
+    "[".repeat(1_000_000),
+    '{"a":'.repeat(200_000),
+    "x".repeat(1_000_000),
+    JSON.stringify([good]),
+    ...[
+      { a: undefined },
+      { a: 1 },
+      { a: null },
+      { a: [ALICE] },
+      { a: ALICE.toUpperCase() },
+      { a: `${ALICE}0` },
+      { a: ALICE.slice(1) },
+      { a: `${ALICE}\n` },
+      { a: `secret/1${"0".repeat(24)}` },
+      { v: 0 },
+      { v: 3 },
+      { v: "2" },
+      { v: null },
+      { v: 2.5 },
+      { k: undefined },
+      { k: null },
+      { k: "3" },
+      { k: 0 },
+      { k: -1 },
+      { k: 1.5 },
+      { k: 1e9 },
+      { k: [3] },
+      { o: 0 },
+      { o: true },
+      { o: "1" },
+      { o: null },
+      { c: undefined },
+      { c: null },
+      { c: 7 },
+      { c: "" },
+      { c: [good.c] },
+      { c: good.c.slice(0, 36) },
+    ].map((changes) => JSON.stringify({ ...good, ...changes })),
+  ];
+  for (const text of wrong) {
+    assert.throws(() => parseEnvelope(text), (error: unknown) => {
+      assert.ok(refused("ciphertext_invalid", /^Not an envelope: /)(error), text.slice(0, 80));
+      return (error as Error).message.length < 100;
+    }, text.slice(0, 80));
+  }
+});
+
+Deno.test("parseEnvelope() takes standard base64 with padding and no other text", () => {
+  const strict = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+  const letter = fc.constantFrom(..."AZaz09+/=-_ \n\0é\u0141".split(""));
+  const texts = fc.oneof(fc.string({ unit: letter, maxLength: 8 }), fc.base64String({ maxLength: 12 }));
+  fc.assert(
+    fc.property(texts, fc.integer({ min: 0, max: 44 }), (part, at) => {
+      const whole = "A".repeat(44);
+      const c = whole.slice(0, at) + part + whole.slice(at);
+      const take = () => parseEnvelope(JSON.stringify({ a: ALICE, c }));
+      if (!strict.test(c)) return assert.throws(take, refused("ciphertext_invalid"), JSON.stringify(c));
+      assert.equal(take().payload.toString("base64").length, c.length);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+Deno.test("parseEnvelope() reads version 1 with or without its number, and minds no fields that it doesn't know", () => {
+  const c = Buffer.alloc(16).toString("base64");
+  for (const extra of [{}, { v: 1 }, { k: "whatever", o: 7, x: {} }]) {
+    const envelope = parseEnvelope(JSON.stringify({ a: ALICE, c, ...extra }));
+    assert.deepEqual([envelope.version, envelope.agentId, envelope.payload.length], [1, ALICE, 16]);
+  }
+  assert.throws(() => parseEnvelope(JSON.stringify({ a: ALICE, c: Buffer.alloc(15).toString("base64") })));
+});
+
+Deno.test("parseEnvelope() and openEnvelope() never throw anything but a VaultError, whatever text comes", () => {
+  const json = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 200 }),
+    fc.json(),
+    fc.json().map((value) => `{"a":"${ALICE}",${value}`),
+  );
+  fc.assert(
+    fc.property(json, (text) => {
+      try {
+        openEnvelope(parseEnvelope(text), KEY);
+      } catch (error) {
+        assert.ok(refused("ciphertext_invalid")(error), String(error));
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
