@@ -73,6 +73,11 @@ export class KeyFolders {
     return { secKeyJson, encKeyJson, ...(evalKeyJson === undefined ? {} : { evalKeyJson }) };
   }
 
+  /** Removes a key set that was written and never came into force. */
+  async remove(keyId: string): Promise<void> {
+    await Deno.remove(this.path(keyId), { recursive: true });
+  }
+
   *#texts(keyId: string, { secKeyJson, encKeyJson, evalKeyJson }: KeySetFiles): Iterable<[string, string]> {
     const sealed = this.#sealKey.seal(identityOf(keyId), new TextEncoder().encode(secKeyJson));
     const wrapped: SealedSecretKey = { format: "runevault-sealed-seckey", kid: keyId, sealed };

@@ -156,11 +156,21 @@ export class KeyRing implements ScoreDecryptor {
     this.#assertUnknown(facts.keyId);
     const scoreKey = this.#scoreKey(files, facts.dimension ?? this.#fallbackDimension());
     await this.#folders.write(facts.keyId, files);
-    const record = await this.#commit(facts, scoreKey.dimension);
+    const record = await this.#commitOrRemove(facts, scoreKey.dimension);
     this.#takeUp(record, { files, scoreKey });
     this.#workers.setKeys(this.#scoreKeys());
     this.#in.logger.log("info", "fhe_key_in_force", { key_id: record.keyId, dimension: record.dimension });
     return record;
+  }
+
+  /** A key set that was not committed was never anybody's: its folder must not stand in the way of the next try. */
+  async #commitOrRemove(facts: KeySetFacts, dimension: number): Promise<FheKeyRecord> {
+    try {
+      return await this.#commit(facts, dimension);
+    } catch (error) {
+      await this.#folders.remove(facts.keyId);
+      throw error;
+    }
   }
 
   #commit(facts: KeySetFacts, dimension: number): Promise<FheKeyRecord> {
