@@ -9,7 +9,7 @@ import type { Document } from "./files/document.ts";
 import { planEdit } from "./files/edits.ts";
 import type { SealKey } from "./keys/seal_key.ts";
 import { putSecret, sealSecret } from "./keys/secret_service.ts";
-import { SHORT_SECRET_BYTES } from "./keys/team_secrets.ts";
+import { SHORT_SECRET_BYTES, TeamSecrets } from "./keys/team_secrets.ts";
 import type { Clock, Logger, RandomSource } from "./ports.ts";
 import { DEFAULT_ROLES, putRole } from "./roles/role_service.ts";
 import type { VaultState } from "./state.ts";
@@ -40,17 +40,17 @@ export interface BootstrapInput {
  * Checks the seal key and the supplied secret against the store and makes, in one commit, what is missing.
  *
  * @throws {VaultError} `config_invalid` for another seal key or another team secret than the store's, with both
- *   fingerprints; nothing is written then.
+ *   fingerprints, and for a sealed row that does not open; nothing is written then.
  */
 export async function bootstrap(input: BootstrapInput): Promise<void> {
   assertSealKey(input);
+  assertSecretsOpen(input);
   assertTeamSecret(input);
   await input.writer.change(() => ({
     writes: [...sealCheck(input), ...firstSecret(input), ...defaultRoles(input)],
     result() {},
   }));
   await takeLegacyTokens(input);
-  reportWeakSecret(input);
 }
 
 /** Whether a store was ever used; only then must a seal key exist already. */
@@ -73,6 +73,25 @@ function assertSealKey({ state, sealKey }: BootstrapInput): void {
       hint: "put back the seal.key that belongs to this data folder; without it nothing sealed can be opened",
       cause,
     });
+  }
+}
+
+/** A row moved or damaged behind our back must not show at the first envelope, with the service long under way. */
+function assertSecretsOpen({ state, sealKey }: BootstrapInput): void {
+  const secrets = new TeamSecrets(state, sealKey);
+  for (const version of state.secrets.keys()) {
+    try {
+      secrets.reveal(version);
+    } catch (cause) {
+      throw new VaultError(
+        "config_invalid",
+        `Version ${version} of the team secret does not open: the store was changed`,
+        {
+          hint: "restore a backup; nothing was changed",
+          cause,
+        },
+      );
+    }
   }
 }
 
@@ -134,13 +153,21 @@ function legacyDocument(tokens: readonly string[]): Document<"tokens"> {
   return { file: "tokens", path: "VAULT_TOKENS", digest: "", generation: null, rows, warnings: [] };
 }
 
-/** A secret that is also a token is known to whoever holds the token, and a short one can be guessed from an envelope. */
-function reportWeakSecret({ state, suppliedSecret, logger }: BootstrapInput): void {
-  if (suppliedSecret === undefined) return;
-  const hint = "run `runevault secret rotate`, then `rewrap` what was sealed before";
-  const token = state.tokens.get(agentIdOf(hashToken(new TextDecoder().decode(suppliedSecret))));
+/**
+ * Warns in the log of a first team secret that others may know: one that is also a token is known to whoever holds the
+ * token, and a short one can be guessed from an envelope. To be called once the files were read, whose tokens count.
+ */
+export function reportWeakSecret(
+  { state, sealKey, logger }: Pick<BootstrapInput, "state" | "sealKey" | "logger">,
+): void {
+  const secrets = new TeamSecrets(state, sealKey);
+  // Later versions are drawn here, and a retired one opens nothing any more.
+  if (!secrets.openable.includes(1)) return;
+  const secret = secrets.reveal(1);
+  const hint = "run `runevault secret rotate`, then `rewrap` what was sealed before, then `secret retire 1`";
+  const token = state.tokens.get(agentIdOf(hashToken(new TextDecoder().decode(secret))));
   if (token !== undefined) logger.log("warn", "team_secret_is_a_token", { user: token.user.record.name, hint });
-  if (suppliedSecret.length < SHORT_SECRET_BYTES) {
-    logger.log("warn", "team_secret_is_short", { bytes: suppliedSecret.length, hint });
+  if (secret.length < SHORT_SECRET_BYTES) {
+    logger.log("warn", "team_secret_is_short", { bytes: secret.length, hint });
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { VaultError } from "./errors.ts";
+import { quoteName } from "./names.ts";
 
 /** Milliseconds of a day; UTC days have no leap seconds here (POSIX time). */
 export const DAY_MS = 86_400_000;
@@ -43,7 +44,7 @@ export function parseDay(text: string): number {
   const match = DATE.exec(text);
   const at = match === null ? NaN : Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3]));
   if (!Number.isNaN(at) && utcDay(at) === text) return at;
-  throw new VaultError("invalid_argument", `${JSON.stringify(text.slice(0, 40))} is not a day that exists`, {
+  throw new VaultError("invalid_argument", `${quoteName(text)} is not a day that exists`, {
     hint: "write YYYY-MM-DD",
   });
 }

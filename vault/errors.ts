@@ -67,6 +67,13 @@ export interface VaultErrorOptions {
   readonly cause?: unknown;
 }
 
+const USER_TOKEN = /evt_[0-9a-f]{32}/g;
+
+/** Takes out what looks like a user token: one that was pasted in the wrong place must not be shown or logged. */
+export function hideTokens(text: string): string {
+  return text.replace(USER_TOKEN, "evt_[hidden]");
+}
+
 /** A failure whose `message` is safe to show to whoever asked. */
 export class VaultError extends Error {
   readonly kind: VaultErrorKind;
@@ -74,7 +81,7 @@ export class VaultError extends Error {
   readonly hint: string | undefined;
 
   constructor(kind: VaultErrorKind, message: string, options: VaultErrorOptions = {}) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    super(hideTokens(message), options.cause === undefined ? {} : { cause: options.cause });
     this.name = "VaultError";
     this.kind = kind;
     this.data = options.data ?? {};

@@ -26,7 +26,11 @@ export function isName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** A name for messages: quoted, with control characters escaped, cut to a length that fits a log line. */
+/**
+ * A name for messages: quoted, with control characters escaped, cut to a length that fits a log line. A token that came
+ * in a name's place is not shown: messages are logged.
+ */
 export function quoteName(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
+  const shown = name.slice(0, 1000).replace(/evt_[0-9a-f]{8,}/gi, "evt_…");
+  return JSON.stringify(shown.length > 80 ? `${shown.slice(0, 80)}…` : shown);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bootstrap } from "./bootstrap.ts";
+import { bootstrap, reportWeakSecret } from "./bootstrap.ts";
 import { KeyRing } from "./fhe_keys/key_ring.ts";
 import { FileFace } from "./files/file_face.ts";
 import { AgentKeys } from "./keys/agent_keys.ts";
@@ -67,9 +67,16 @@ export class Vault {
    */
   static async open(options: VaultOptions): Promise<Vault> {
     const vault = new Vault(options, new Writer(options.store, options.state));
-    await bootstrap({ ...options, writer: vault.#writer });
-    await vault.keyRing.load();
-    await vault.files.reload(true);
+    try {
+      await bootstrap({ ...options, writer: vault.#writer });
+      await vault.keyRing.load();
+      await vault.files.reload(true);
+      reportWeakSecret(options);
+    } catch (error) {
+      vault.keyRing.close();
+      await vault.files.abandon();
+      throw error;
+    }
     return vault;
   }
 

@@ -187,13 +187,20 @@ export class KeyRing implements ScoreDecryptor {
   /** The digests are compared with the store's: a key swapped on disk would make clients encrypt to its maker. */
   async #read(record: FheKeyRecord): Promise<Loaded> {
     const files = await this.#folders.read(record.keyId);
-    const facts = await inspectKeySetInThread(files);
+    const facts = await inspectKeySetInThread(files).catch((cause) => {
+      throw this.#changedOnDisk(record, cause);
+    });
     const changed = facts.secretKeySha256 !== record.secretKeySha256 ||
       facts.encryptionKeySha256 !== record.encryptionKeySha256 ||
       facts.evaluationKeySha256 !== record.evaluationKeySha256;
-    if (!changed) return { files, scoreKey: this.#scoreKey(files, record.dimension) };
-    throw new VaultError("config_invalid", `The key files in ${this.#folders.path(record.keyId)} were changed`, {
+    if (changed) throw this.#changedOnDisk(record);
+    return { files, scoreKey: this.#scoreKey(files, record.dimension) };
+  }
+
+  #changedOnDisk({ keyId }: FheKeyRecord, cause?: unknown): VaultError {
+    return new VaultError("config_invalid", `The key files in ${this.#folders.path(keyId)} were changed`, {
       hint: "put them back from a backup",
+      cause,
     });
   }
 

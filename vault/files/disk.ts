@@ -5,8 +5,9 @@
  */
 
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { Slices } from "../slices.ts";
-import { syncFolder, writeAll } from "../storage/private_files.ts";
+import { removeIfThere, syncFolder, writeAll } from "../storage/private_files.ts";
 
 /** SHA-256 of a file's bytes in hex; null where there is no file. Reads in parts. */
 export async function digestOf(path: string): Promise<string | null> {
@@ -21,11 +22,39 @@ export async function digestOf(path: string): Promise<string | null> {
   return hash.digest("hex");
 }
 
+/** What a path held at a moment. */
+export interface Snapshot {
+  readonly digest: string;
+  /** Changes with every write to the file and with every other file put in its place. */
+  readonly stamp: string;
+}
+
+/** Digest and stamp of what is at a path; null where there is no file. */
+export async function snapshotOf(path: string): Promise<Snapshot | null> {
+  // The stamp first: a change while the digest is taken must show in it.
+  const stamp = stampOf(path);
+  const digest = await digestOf(path);
+  return stamp === null || digest === null ? null : { digest, stamp };
+}
+
+function stampOf(path: string): string | null {
+  try {
+    const { ino, size, mtime, ctime } = Deno.statSync(path);
+    return `${ino} ${size} ${mtime?.getTime()} ${ctime?.getTime()}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
 /** A file written beside its destination (mode 0600, fsynced) and not yet in force. */
 export interface PreparedFile {
   readonly digest: string;
-  /** Puts it in place and makes that durable. */
-  commit(): Promise<void>;
+  /**
+   * Puts it in place and makes that durable, unless something else is there by now than `replaced`: an edit saved in
+   * the meantime must not be lost. Whether it was put there.
+   */
+  commit(replaced: Snapshot | null): Promise<boolean>;
   discard(): Promise<void>;
 }
 
@@ -33,15 +62,19 @@ export interface PreparedFile {
 export async function prepareFile(path: string, parts: Iterable<string>): Promise<PreparedFile> {
   const temporary = `${path}.new`;
   const digest = await writeDurably(temporary, parts).catch(async (error) => {
-    await removeQuietly(temporary);
+    await removeIfThere(temporary);
     throw error;
   });
   return {
     digest,
-    discard: () => removeQuietly(temporary),
-    commit: async () => {
-      await Deno.rename(temporary, path);
-      await syncFolder(path.slice(0, path.lastIndexOf("/")) || "/");
+    discard: () => removeIfThere(temporary),
+    commit: async (replaced) => {
+      // Both at once: between them there is no turn in which this process could be held up.
+      const isUnchanged = stampOf(path) === (replaced?.stamp ?? null);
+      if (isUnchanged) Deno.renameSync(temporary, path);
+      else await removeIfThere(temporary);
+      await syncFolder(dirname(path));
+      return isUnchanged;
     },
   };
 }
@@ -50,7 +83,7 @@ async function writeDurably(path: string, parts: Iterable<string>): Promise<stri
   const hash = createHash("sha256");
   const encoder = new TextEncoder();
   const slices = new Slices();
-  await removeQuietly(path);
+  await removeIfThere(path);
   using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
   for (const part of parts) {
     const bytes = encoder.encode(part);
@@ -60,13 +93,4 @@ async function writeDurably(path: string, parts: Iterable<string>): Promise<stri
   }
   await file.sync();
   return hash.digest("hex");
-}
-
-/** Removes a temporary file of ours; that it isn't there is as good. */
-async function removeQuietly(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

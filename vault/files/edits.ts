@@ -4,14 +4,14 @@
  * @module
  */
 
-import { lastValidDay, utcDay } from "../dates.ts";
+import { DAY_MS, lastValidDay, utcDay } from "../dates.ts";
 import { VaultError } from "../errors.ts";
 import { newEntityId } from "../ids.ts";
 import { assertName, isName, quoteName } from "../names.ts";
 import type { Clock, RandomSource } from "../ports.ts";
 import { formatRateLimit } from "../roles/rate_limit.ts";
 import { DEFAULT_ROLES, putRole } from "../roles/role_service.ts";
-import { agentIdOf, type VaultState } from "../state.ts";
+import { agentIdOf, type User, type VaultState } from "../state.ts";
 import type { RoleRecord, UserRecord, UserTokenRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import { newestSecretVersion, putToken } from "../tokens/token_service.ts";
@@ -55,7 +55,9 @@ export function planEdit(
   const roles = documents.roles === undefined ? [] : roleChanges(documents.roles, basis.state);
   const known = roleNamesAfter(basis.state, [...oldAgent, ...roles]);
   const tokens = documents.tokens === undefined ? [] : tokenChanges(documents.tokens, basis, known);
-  if (documents.tokens === undefined) assertRolesKept(basis.state, known);
+  if (documents.roles !== undefined && documents.tokens === undefined) {
+    assertRolesKept(documents.roles.path, basis.state, known);
+  }
   const changes = [...oldAgent, ...roles, ...tokens];
   return {
     differences: changes.map(({ row, change, detail }) => ({ row, change, detail })),
@@ -118,27 +120,44 @@ function roleNamesAfter(state: VaultState, changes: readonly Change[]): Readonly
   return names;
 }
 
-function assertRolesKept(state: VaultState, known: ReadonlySet<string>): void {
+function assertRolesKept(path: string, state: VaultState, known: ReadonlySet<string>): void {
   for (const [role, count] of state.tokensByRole) {
     if (count === 0 || known.has(role)) continue;
-    throw new VaultError("config_invalid", `Role ${quoteName(role)} is used by ${count} token(s) and can't be removed`);
+    throw new VaultError(
+      "config_invalid",
+      `${path}: role ${quoteName(role)} is used by ${count} token(s) and can't be removed`,
+      { hint: "nothing was changed; correct the file" },
+    );
   }
 }
 
 function tokenChanges(document: Document<"tokens">, basis: EditBasis, roles: ReadonlySet<string>): Change[] {
   const changes: Change[] = [];
   const named = new Set<string>();
+  const newcomers = new Set<string>();
   for (const row of document.rows) {
     named.add(row.user);
     if (!roles.has(row.role)) throw failAt(document.path, row.line, `unknown role ${quoteName(row.role)}`);
+    if (basis.state.userByName(row.user) === undefined) assertNewcomer(row, document, basis.state, newcomers);
     const change = tokenChange(row, basis, document);
     if (change !== null) changes.push(change);
   }
-  for (const { record, token } of basis.state.userList) {
-    if (token === null || named.has(record.name)) continue;
-    changes.push(removal(record, token.record, basis.clock.now()));
+  for (const user of basis.state.userList) {
+    if (user.token !== null && !named.has(user.record.name)) changes.push(removal(user, user.token.record, basis));
   }
   return changes;
+}
+
+/** Names of old files are taken as they are; new ones follow the rules that an issued token's user does. */
+function assertNewcomer(row: TokenRow, document: Document, state: VaultState, newcomers: Set<string>): void {
+  if (document.generation === null) return;
+  if (!isName(row.user)) throw failAt(document.path, row.line, `invalid user name ${quoteName(row.user)}`);
+  const folded = row.user.toLowerCase();
+  if (newcomers.has(folded) || state.usersByFoldedName(row.user).length > 0) {
+    const message = `user ${quoteName(row.user)} differs only in case from another user`;
+    throw failAt(document.path, row.line, message);
+  }
+  newcomers.add(folded);
 }
 
 function tokenChange(row: TokenRow, basis: EditBasis, document: Document): Change | null {
@@ -153,14 +172,23 @@ function tokenChange(row: TokenRow, basis: EditBasis, document: Document): Chang
       `the token of user ${quoteName(row.user)} was revoked, rotated, or is another user's`,
     );
   }
-  if (user === undefined && document.generation !== null && !isName(row.user)) {
-    throw failAt(document.path, row.line, `invalid user name ${quoteName(row.user)}`);
-  }
   const owner = user?.record ?? newUser(row.user, clock, random);
   const writes: Write[] = user === undefined ? [{ kind: "user", key: owner.entityId, value: owner }] : [];
-  if (current) writes.push(putToken({ ...current, ended: "rotated", endedAt: clock.now() }));
-  writes.push(putToken(newToken(row, owner, newestSecretVersion(state))));
+  if (current) writes.push(...endAll("rotated", current, basis));
+  writes.push(putToken(newToken(row, owner, secretVersionOf(document, state))));
   return { row: row.user, change: current ? "changed" : "added", detail: `token with role ${row.role}`, writes };
+}
+
+/** Tokens of an old vault sealed under the secret that was imported as version 1; others begin with the newest. */
+function secretVersionOf(document: Document, state: VaultState): number {
+  return document.generation === null ? 1 : newestSecretVersion(state);
+}
+
+/** Ends a current token and the one before it, whatever its grace. */
+function endAll(ended: "revoked" | "rotated", current: UserTokenRecord, { state, clock }: EditBasis): Write[] {
+  const replaced = state.graceTokenOf(current.entityId)?.record;
+  return (replaced === undefined ? [current] : [current, replaced])
+    .map((record) => putToken({ ...record, ended, endedAt: clock.now() }));
 }
 
 function newUser(name: string, clock: Clock, random: RandomSource): UserRecord {
@@ -173,12 +201,13 @@ function newToken(row: TokenRow, owner: UserRecord, secretVersion: number): User
 }
 
 function settingsChange(row: TokenRow, current: UserTokenRecord): Change | null {
-  const before = describeToken(current);
-  const after = describeToken(row);
-  if (before === after) return null;
-  const issuedAt = day(current.issuedAt) === day(row.issuedAt) ? current.issuedAt : row.issuedAt;
+  if (row.role === current.role && isSameDay(row.issuedAt, current.issuedAt) && row.expiresAt === current.expiresAt) {
+    return null;
+  }
+  const detail = `${describeToken(current)} → ${describeToken(row)}`;
+  const issuedAt = isSameDay(row.issuedAt, current.issuedAt) ? current.issuedAt : row.issuedAt;
   const record = { ...current, role: row.role, issuedAt, expiresAt: row.expiresAt };
-  return { row: row.user, change: "changed", detail: `${before} → ${after}`, writes: [putToken(record)] };
+  return { row: row.user, change: "changed", detail, writes: [putToken(record)] };
 }
 
 function describeToken(token: { role: string; issuedAt: number | null; expiresAt: number | null }): string {
@@ -186,18 +215,19 @@ function describeToken(token: { role: string; issuedAt: number | null; expiresAt
   return `role ${token.role} issued_at ${day(token.issuedAt)} expires ${expires}`;
 }
 
+function isSameDay(a: number | null, b: number | null): boolean {
+  return a === b || (a !== null && b !== null && Math.floor(a / DAY_MS) === Math.floor(b / DAY_MS));
+}
+
 function day(at: number | null): string {
   return at === null ? "unknown" : utcDay(at);
 }
 
 /** A row taken out of the file is a revocation, with all that one does: see `TokenService.revoke`. */
-function removal(user: UserRecord, token: UserTokenRecord, now: number): Change {
-  const raised = { ...user, epoch: user.epoch + 1 };
-  const writes: Write[] = [
-    { kind: "user", key: user.entityId, value: raised },
-    putToken({ ...token, ended: "revoked", endedAt: now }),
-  ];
-  return { row: user.name, change: "removed", detail: "token revoked", writes };
+function removal({ record }: User, token: UserTokenRecord, basis: EditBasis): Change {
+  const raised: UserRecord = { ...record, epoch: record.epoch + 1 };
+  const writes: Write[] = [{ kind: "user", key: record.entityId, value: raised }, ...endAll("revoked", token, basis)];
+  return { row: record.name, change: "removed", detail: "token revoked", writes };
 }
 
 function atLine(path: string, line: number, check: () => void): void {

@@ -15,11 +15,12 @@ import type { FileRecord } from "../storage/records.ts";
 import type { Store, Write } from "../storage/store.ts";
 import { firstUserMark } from "../tokens/token_service.ts";
 import type { Writer } from "../writer.ts";
-import { digestOf, prepareFile } from "./disk.ts";
+import { digestOf, prepareFile, snapshotOf } from "./disk.ts";
 import type { Document, FileName } from "./document.ts";
 import { type Edit, type FileDifference, planEdit } from "./edits.ts";
 import { readFile } from "./read_file.ts";
 import { renderFile } from "./render.ts";
+import { whyTooOld } from "./staleness.ts";
 
 /** How a file stands to the vault. */
 export interface FileStatus {
@@ -49,7 +50,7 @@ const NEVER_WRITTEN: FileRecord = { generation: 0, digest: "", previousDigest: "
 const WRITE_DELAY_MS = 200;
 
 const RETRY_DELAY_MS = 5000;
-const MAX_NAMED_ROWS = 20;
+const EDITED_MEANWHILE = "it was edited, and the vault has changed since: see what differs";
 
 interface Trouble {
   readonly state: "refused" | "failing";
@@ -66,6 +67,7 @@ export class FileFace {
   readonly #writing = new Set<FileName>();
   readonly #changedWhileWriting = new Set<FileName>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerDelayMs = 0;
   #work: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -109,21 +111,29 @@ export class FileFace {
   }
 
   /** Applies a file to the present state whatever generation it is based on; a revoked token stays dead all the same. */
-  async take(name: FileName): Promise<readonly FileDifference[]> {
-    const document = await this.#read(name);
-    let differences: readonly FileDifference[] = [];
-    await this.#inTurn(async () => {
-      differences = await this.#apply({ [name]: document });
+  take(name: FileName): Promise<readonly FileDifference[]> {
+    return this.#inTurn(async () => {
+      const differences = await this.#apply({ [name]: await this.#read(name) }, true);
       this.#schedule(0);
+      return differences;
     });
-    return differences;
   }
 
-  /** Writes the vault's own state over a file, edited or not. */
+  /**
+   * Writes the vault's own state over a file, edited or not.
+   *
+   * @throws {VaultError} `storage_failed` when the file can't be written.
+   */
   async discard(name: FileName): Promise<FileStatus> {
     await this.#inTurn(async () => {
-      this.#trouble.delete(name);
-      await this.#write(name, true);
+      try {
+        await this.#write(name, true);
+      } catch (cause) {
+        if (cause instanceof VaultError) throw cause;
+        throw new VaultError("storage_failed", `${this.#in.paths[name]} can't be written: ${reasonOf(cause)}`, {
+          cause,
+        });
+      }
     });
     return this.status().find((status) => status.name === name)!;
   }
@@ -133,6 +143,13 @@ export class FileFace {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#inTurn(() => this.#writeAll());
+  }
+
+  /** Stops without writing anything more: for a vault that could not be opened. */
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#work;
   }
 
   /** Resolves when every change made so far is in the files, or can't be. */
@@ -148,11 +165,7 @@ export class FileFace {
     this.#trouble.delete(name);
     const digest = await digestOf(this.#in.paths[name]);
     if (digest === null || this.#isOurs(name, digest)) return {};
-    const document = await readFile(name, this.#in.paths[name]);
-    const reason = await this.#whyTooOld(document);
-    if (reason === null) return { [name]: document };
-    this.#refuse([name], reason);
-    return {};
+    return { [name]: await readFile(name, this.#in.paths[name]) };
   }
 
   /** Runs `work`; at start its failure stops the vault, later it is an edit refused. */
@@ -171,57 +184,44 @@ export class FileFace {
     return await readFile(name, path);
   }
 
-  /** Why an edit can't be taken as it is, or null. Taking one based on an older state would undo what came after. */
-  async #whyTooOld(document: Document): Promise<string | null> {
-    const { generation, dirty } = this.#record(document.file);
-    const fresh = !this.#in.state.meta.has("first_user_at");
-    if (document.generation === null) {
-      return fresh ? null : "the file has no generation, and this vault already held users";
-    }
-    if (document.generation === generation && !dirty) return null;
-    if (fresh && generation === 0) return null;
-    const rows = await this.#changedSince(document.file, document.generation);
-    const named = rows.slice(0, MAX_NAMED_ROWS).join(", ") + (rows.length > MAX_NAMED_ROWS ? ", …" : "");
-    return `it is based on generation ${document.generation}; changed since: ${named || "nothing by name"}`;
-  }
-
-  async #changedSince(file: FileName, generation: number): Promise<string[]> {
-    const rows: string[] = [];
-    for await (const page of this.#in.store.read("file_change")) {
-      for (const { key, value } of page) {
-        if (key.startsWith(`${file}/`) && value.generation > generation) rows.push(key.slice(file.length + 1));
-      }
-    }
-    return rows;
-  }
-
   // Taking in
 
   async #takeIn(documents: Documents): Promise<void> {
-    const names = Object.keys(documents) as FileName[];
-    if (names.length === 0) return;
-    for (const name of names) {
-      for (const warning of documents[name]!.warnings) {
-        this.#in.logger.log("warn", "file_read", { file: this.#in.paths[name], warning });
-      }
-    }
-    await this.#apply(documents);
+    if (Object.keys(documents).length > 0) await this.#apply(documents, false);
   }
 
-  async #apply(documents: Documents): Promise<readonly FileDifference[]> {
-    const differences = await this.#in.writer.change(() => {
-      const edit = this.#plan(documents);
-      const marks = (Object.values(documents) as Document[]).map((document) => this.#acceptedMark(document));
-      const first = edit.writes.some((write) => write.kind === "user")
-        ? firstUserMark(this.#in.state, this.#in.clock)
-        : [];
-      return { writes: [...edit.writes, ...first, ...marks], result: () => edit.differences };
+  /** Whether an edit is based on the newest text is asked in the writer's turn: no change can come in between. */
+  async #apply(documents: Documents, anyGeneration: boolean): Promise<readonly FileDifference[]> {
+    const outcome = await this.#in.writer.change(async () => {
+      const refused = anyGeneration ? new Map<FileName, string>() : await this.#tooOld(documents);
+      const taken = Object.fromEntries(Object.entries(documents).filter(([name]) => !refused.has(name as FileName)));
+      const { writes, differences } = this.#plan(taken);
+      const marks = (Object.values(taken) as Document[]).map((document) => this.#acceptedMark(document));
+      const first = writes.some((write) => write.kind === "user") ? firstUserMark(this.#in.state, this.#in.clock) : [];
+      return { writes: [...writes, ...first, ...marks], result: () => ({ refused, taken, differences }) };
     });
-    for (const name of Object.keys(documents) as FileName[]) this.#trouble.delete(name);
+    for (const [name, reason] of outcome.refused) this.#refuse([name], reason);
+    this.#report(outcome.taken, outcome.differences);
+    return outcome.differences;
+  }
+
+  async #tooOld(documents: Documents): Promise<Map<FileName, string>> {
+    const reasons = new Map<FileName, string>();
+    for (const document of Object.values(documents) as Document[]) {
+      const reason = await whyTooOld(document, this.#record(document.file), this.#in);
+      if (reason !== null) reasons.set(document.file, reason);
+    }
+    return reasons;
+  }
+
+  #report(taken: Documents, differences: readonly FileDifference[]): void {
+    for (const { file, path, warnings } of Object.values(taken) as Document[]) {
+      this.#trouble.delete(file);
+      for (const warning of warnings) this.#in.logger.log("warn", "file_read", { file: path, warning });
+    }
     for (const { row, change, detail } of differences) {
       this.#in.logger.log("info", "file_edit_applied", { row, change, detail });
     }
-    return differences;
   }
 
   #plan(documents: Documents | Document): Edit {
@@ -281,7 +281,9 @@ export class FileFace {
   }
 
   #schedule(delayMs: number): void {
-    if (this.#closed || this.#timer !== undefined) return;
+    if (this.#closed || (this.#timer !== undefined && this.#timerDelayMs <= delayMs)) return;
+    clearTimeout(this.#timer);
+    this.#timerDelayMs = delayMs;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#inTurn(() => this.#writeAll());
@@ -296,9 +298,9 @@ export class FileFace {
 
   async #writeOrComplain(name: FileName): Promise<void> {
     try {
-      if (this.#record(name).dirty || !await this.#isCurrentOnDisk(name)) await this.#write(name, false);
+      if (await this.#isBehind(name)) await this.#write(name, false);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : "unknown failure";
+      const reason = reasonOf(error);
       this.#trouble.set(name, { state: "failing", reason });
       this.#in.logger.log("error", "file_write_failed", { file: this.#in.paths[name], reason });
       this.#schedule(RETRY_DELAY_MS);
@@ -313,13 +315,13 @@ export class FileFace {
     this.#changedWhileWriting.delete(name);
     try {
       const prepared = await prepareFile(path, renderFile(name, this.#in.state, generation));
-      const onDisk = await digestOf(path);
-      if (onDisk !== null && !overStranger && !this.#isOurs(name, onDisk)) {
+      const onDisk = await snapshotOf(path);
+      if (onDisk !== null && !overStranger && !this.#isOurs(name, onDisk.digest)) {
         await prepared.discard();
-        return this.#refuse([name], "it was edited, and the vault has changed since: see what differs");
+        return this.#refuse([name], EDITED_MEANWHILE);
       }
-      await this.#commitDigest(name, generation, prepared.digest, onDisk ?? "");
-      await prepared.commit();
+      await this.#commitDigest(name, generation, prepared.digest, onDisk?.digest ?? "");
+      if (!await prepared.commit(onDisk)) return this.#refuse([name], EDITED_MEANWHILE);
       this.#trouble.delete(name);
       if (this.#record(name).dirty) this.#schedule(WRITE_DELAY_MS);
     } finally {
@@ -337,9 +339,12 @@ export class FileFace {
     });
   }
 
-  async #isCurrentOnDisk(name: FileName): Promise<boolean> {
-    const { digest } = this.#record(name);
-    return await digestOf(this.#in.paths[name]) === digest;
+  /** Whether there is something to write. An edit in a file that holds all changes waits for the next reload. */
+  async #isBehind(name: FileName): Promise<boolean> {
+    const { digest, dirty } = this.#record(name);
+    if (dirty) return true;
+    const onDisk = await digestOf(this.#in.paths[name]);
+    return onDisk === null || (onDisk !== digest && this.#isOurs(name, onDisk));
   }
 
   #isOurs(name: FileName, digest: string): boolean {
@@ -351,9 +356,13 @@ export class FileFace {
     return this.#in.state.files.get(name) ?? NEVER_WRITTEN;
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.#work.then(work);
-    this.#work = mine.catch(() => {});
+    this.#work = mine.then(() => {}, () => {});
     return mine;
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : "unknown failure";
 }

@@ -9,12 +9,14 @@
 
 import type { Node } from "yaml";
 import { DAY_MS, parseDay } from "../dates.ts";
-import { quoteName } from "../names.ts";
+import { isName, quoteName } from "../names.ts";
 import { formatRateLimit, parseRateLimit } from "../roles/rate_limit.ts";
 import { assertTopK } from "../roles/role_service.ts";
 import { parseScopes, type Scope, SCOPES } from "../roles/scope.ts";
+import { agentIdOf } from "../state.ts";
 import { hashToken, MAX_TOKEN_LENGTH } from "../tokens/user_token.ts";
 import type { Document, FileName, RoleRow, Rows, TokenRow } from "./document.ts";
+import { cutRows, type CutText, type Piece } from "./pieces.ts";
 import { YamlReader } from "./yaml_reader.ts";
 
 /** What the old vault assumed where a role did not say. */
@@ -23,6 +25,7 @@ const OLD_RATE_LIMIT = { count: 30, seconds: 60 };
 
 const MAX_NAME_LENGTH = 1024;
 const TOKEN_HASH = /^sha256:([0-9a-f]{64})$/;
+const DAY_WITH_TIME = /^(\d{4}-\d{2}-\d{2})[T ].*$/s;
 const ROLE_KEYS = ["scope", "top_k", "rate_limit"];
 const TOKEN_KEYS = ["user", "token", "token_hash", "agent_id", "role", "created", "issued_at", "expires"];
 
@@ -36,14 +39,21 @@ export function parseFile<F extends FileName>(file: F, path: string, text: strin
 class FileParser<F extends FileName> {
   readonly #file: F;
   readonly #path: string;
-  readonly #yaml: YamlReader;
+  readonly #text: CutText;
+  /** The piece that is being read. */
+  #yaml: YamlReader;
   readonly #warnings: string[] = [];
+  readonly #lineOfRole = new Map<string, number>();
+  readonly #lineOfUser = new Map<string, number>();
+  readonly #lineOfAgentId = new Map<string, number>();
+  readonly #foldedUsers = new Set<string>();
   #strict = false;
 
   constructor(file: F, path: string, text: string) {
     this.#file = file;
     this.#path = path;
-    this.#yaml = new YamlReader(path, text);
+    this.#text = cutRows(file, path, text);
+    this.#yaml = new YamlReader(path, this.#text.frame);
   }
 
   parse(digest: string): Document<F> {
@@ -53,9 +63,24 @@ class FileParser<F extends FileName> {
     this.#strict = generation !== undefined;
     this.#refuseUnknown(top, ["generation", this.#file]);
     const number = generation === undefined ? null : this.#yaml.integer(generation.value, "generation");
-    const body = top.get(this.#file)?.value;
-    const rows = this.#isEmpty(body) ? [] : this.#file === "roles" ? this.#roles(body!) : this.#tokens(body!);
+    const rows = this.#text.rows === null
+      ? this.#rows(top.get(this.#file)?.value)
+      : this.#rowsOfPieces(this.#text.rows);
     return this.#document(digest, number, rows as Rows[F][]);
+  }
+
+  #rowsOfPieces(pieces: Iterable<Piece>): (RoleRow | TokenRow)[] {
+    const rows: (RoleRow | TokenRow)[] = [];
+    for (const { text, line } of pieces) {
+      this.#yaml = new YamlReader(this.#path, text, line);
+      for (const row of this.#rows(this.#yaml.root)) rows.push(row);
+    }
+    return rows;
+  }
+
+  #rows(body: Node | null | undefined): readonly (RoleRow | TokenRow)[] {
+    if (this.#isEmpty(body)) return [];
+    return this.#file === "roles" ? this.#roles(body!) : this.#tokens(body!);
   }
 
   #document(digest: string, generation: number | null, rows: readonly Rows[F][]): Document<F> {
@@ -69,24 +94,26 @@ class FileParser<F extends FileName> {
   #roles(body: Node): RoleRow[] {
     const rows: RoleRow[] = [];
     for (const [name, { key, value }] of this.#yaml.map(body, "roles")) {
-      this.#checkLength(key, "role", name);
-      rows.push(this.#role(name, this.#yaml.line(key), this.#yaml.map(value, `role ${quoteName(name)}`)));
+      this.#checkName(key, "role", name);
+      const row = this.#role(name, key, this.#yaml.map(value, `role ${quoteName(name)}`));
+      this.#refuseTwice(key, `role ${quoteName(name)}`, name, this.#lineOfRole, row.line);
+      rows.push(row);
     }
     return rows;
   }
 
-  #role(name: string, line: number, fields: Entries): RoleRow {
+  #role(name: string, key: Node, fields: Entries): RoleRow {
     this.#refuseUnknown(fields, ROLE_KEYS);
-    const topK = this.#field(fields, "top_k", line, OLD_TOP_K, (node) => {
+    const topK = this.#field(fields, "top_k", key, OLD_TOP_K, (node) => {
       const number = this.#yaml.integer(node, "top_k");
       return this.#yaml.check(node, "top_k", () => assertTopK(number));
     });
-    const rateLimit = this.#field(fields, "rate_limit", line, OLD_RATE_LIMIT, (node) => {
+    const rateLimit = this.#field(fields, "rate_limit", key, OLD_RATE_LIMIT, (node) => {
       const text = this.#yaml.text(node, "rate_limit");
       return this.#yaml.check(node, "rate_limit", () => parseRateLimit(text));
     });
-    const scope = this.#field(fields, "scope", line, [] as readonly Scope[], (node) => this.#scope(node));
-    return { line, name, scope, topK, rateLimit };
+    const scope = this.#field(fields, "scope", key, [] as readonly Scope[], (node) => this.#scope(node));
+    return { line: this.#yaml.line(key), name, scope, topK, rateLimit };
   }
 
   #scope(node: Node): Scope[] {
@@ -100,14 +127,24 @@ class FileParser<F extends FileName> {
   }
 
   #tokens(body: Node): TokenRow[] {
-    const lineOfUser = new Map<string, number>();
-    const lineOfHash = new Map<string, number>();
     return this.#yaml.list(body, "tokens").map((item) => {
       const row = this.#token(item);
-      this.#refuseTwice(item, `user ${quoteName(row.user)}`, row.user, lineOfUser, row.line);
-      this.#refuseTwice(item, `the token of user ${quoteName(row.user)}`, row.tokenHash, lineOfHash, row.line);
+      const user = quoteName(row.user);
+      this.#refuseTwice(item, `user ${user}`, row.user, this.#lineOfUser, row.line);
+      this.#noteCase(item, row.user);
+      // By agent id, not by hash: two hashes that begin alike would give two users one data key.
+      this.#refuseTwice(item, `the token of user ${user}`, agentIdOf(row.tokenHash), this.#lineOfAgentId, row.line);
       return row;
     });
+  }
+
+  /** Two such users of an old file stay apart; no new ones can be made. */
+  #noteCase(item: Node, user: string): void {
+    const folded = user.toLowerCase();
+    if (!this.#strict && this.#foldedUsers.has(folded)) {
+      this.#warn(item, `user ${quoteName(user)} differs only in case from another user`);
+    }
+    this.#foldedUsers.add(folded);
   }
 
   #refuseTwice(node: Node, what: string, key: string, lines: Map<string, number>, line: number): void {
@@ -121,14 +158,16 @@ class FileParser<F extends FileName> {
     this.#refuseUnknown(fields, TOKEN_KEYS);
     const line = this.#yaml.line(item);
     const user = this.#yaml.text(this.#required(fields, "user", item), "user");
-    this.#checkLength(item, "user", user);
+    this.#checkName(item, "user", user);
     const expires = this.#day(fields, "expires");
+    const issuedAt = this.#day(fields, "issued_at") ?? this.#day(fields, "created");
+    if (issuedAt === null && !this.#strict) this.#warn(item, "created is missing; taken as unknown");
     return {
       line,
       user,
       tokenHash: this.#tokenHash(fields, item),
       role: this.#yaml.text(this.#required(fields, "role", item), "role"),
-      issuedAt: this.#day(fields, "issued_at") ?? this.#day(fields, "created"),
+      issuedAt,
       expiresAt: expires === null ? null : expires + DAY_MS,
     };
   }
@@ -162,16 +201,14 @@ class FileParser<F extends FileName> {
     if (this.#isEmpty(node)) return null;
     const text = this.#yaml.text(node, key);
     // Later versions of the old vault wrote a time after the day.
-    return this.#yaml.check(node, key, () => parseDay(this.#strict ? text : text.slice(0, 10)));
+    return this.#yaml.check(node, key, () => parseDay(this.#strict ? text : text.replace(DAY_WITH_TIME, "$1")));
   }
 
-  #field<T>(fields: Entries, key: string, line: number, old: T, read: (node: Node) => T): T {
+  #field<T>(fields: Entries, key: string, role: Node, old: T, read: (node: Node) => T): T {
     const node = fields.get(key)?.value;
     if (!this.#isEmpty(node)) return read(node!);
-    if (this.#strict) {
-      throw this.#yaml.fail(fields.get(key)?.key ?? this.#yaml.root, `${key} is missing (role on line ${line})`);
-    }
-    this.#warnings.push(`line ${line}: ${key} is missing; taken as ${describe(old)}`);
+    if (this.#strict) throw this.#yaml.fail(role, `${key} is missing`);
+    this.#warn(role, `${key} is missing; taken as ${describe(old)}`);
     return old;
   }
 
@@ -189,9 +226,15 @@ class FileParser<F extends FileName> {
     }
   }
 
-  #checkLength(node: Node, what: string, name: string): void {
-    if (name.length >= 1 && name.length <= MAX_NAME_LENGTH) return;
-    throw this.#yaml.fail(node, `a ${what} name must have 1 to ${MAX_NAME_LENGTH} characters`);
+  #checkName(node: Node, what: string, name: string): void {
+    if (name.length < 1 || name.length > MAX_NAME_LENGTH) {
+      throw this.#yaml.fail(node, `a ${what} name must have 1 to ${MAX_NAME_LENGTH} characters`);
+    }
+    // The only two that the store could not give back as they were.
+    if (name.includes("\0") || !name.isWellFormed()) {
+      throw this.#yaml.fail(node, `a ${what} name must be Unicode text without NUL`);
+    }
+    if (!this.#strict && !isName(name)) this.#warn(node, `${what} ${quoteName(name)} could not be named so any more`);
   }
 
   #warn(node: Node, message: string): void {

@@ -9,7 +9,6 @@ import { createHash } from "node:crypto";
 import { VaultError } from "../errors.ts";
 import type { FileName, RoleRow, TokenRow } from "./document.ts";
 import { parseFile } from "./parse.ts";
-import { MAX_FILE_BYTES } from "./yaml_reader.ts";
 
 /** Which file to read. */
 export interface ParseRequest {
@@ -28,19 +27,23 @@ interface WorkerScope {
   postMessage(answer: ParseAnswer): void;
 }
 
+/** A file larger than this is not read: a million users take about 230 MB. */
+const MAX_FILE_BYTES = 256 * 1024 * 1024;
+
 const PART_ROWS = 1000;
+const PART_PAUSE_MS = 4;
 const scope = globalThis as unknown as WorkerScope;
 
-scope.onmessage = ({ data }) => {
+scope.onmessage = async ({ data }) => {
   try {
-    answer(data);
+    await answer(data);
   } catch (error) {
     const failure = error instanceof Error ? error.message : "unknown failure";
     scope.postMessage({ failure, hint: error instanceof VaultError ? error.hint : undefined });
   }
 };
 
-function answer({ file, path }: ParseRequest): void {
+async function answer({ file, path }: ParseRequest): Promise<void> {
   const { size } = Deno.statSync(path);
   if (size > MAX_FILE_BYTES) throw new VaultError("config_invalid", `${path} is larger than ${MAX_FILE_BYTES} bytes`);
   const bytes = Deno.readFileSync(path);
@@ -48,6 +51,8 @@ function answer({ file, path }: ParseRequest): void {
   const document = parseFile(file, path, decode(path, bytes), digest);
   for (let i = 0; i < document.rows.length; i += PART_ROWS) {
     scope.postMessage({ rows: document.rows.slice(i, i + PART_ROWS) });
+    // Parts that wait in a heap would be received one after the other, and nothing else between them.
+    await new Promise((resolve) => setTimeout(resolve, PART_PAUSE_MS));
   }
   scope.postMessage({ digest, generation: document.generation, warnings: document.warnings });
 }

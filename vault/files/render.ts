@@ -12,6 +12,7 @@ import type { RoleRecord } from "../storage/records.ts";
 import type { FileName } from "./document.ts";
 
 const PART_USERS = 500;
+const MAX_IMPLICIT_KEY_CHARS = 1000;
 
 const HEADER = `# Written by runevault after each change; its database is the truth, this is its face.
 # To change something by hand: edit, keep "generation" as it is, then send the server SIGHUP.
@@ -28,17 +29,22 @@ function* renderRoles(state: VaultState, generation: number): Iterable<string> {
 }
 
 function* renderTokens(state: VaultState, generation: number): Iterable<string> {
-  yield `${HEADER}generation: ${generation}\ntokens:${state.liveTokenCount === 0 ? " []" : ""}\n`;
-  // The list may grow meanwhile: what is added is either in this text or marked as changed since, never lost.
+  yield `${HEADER}generation: ${generation}\ntokens:`;
+  let isEmpty = true;
+  // The list may change meanwhile: what does is either in this text or marked as changed since, never lost. Only at its
+  // end is it known whether there was a row.
   for (let from = 0; from < state.userList.length; from += PART_USERS) {
     let part = "";
     for (const user of state.userList.slice(from, from + PART_USERS)) part += tokenText(user);
-    if (part !== "") yield part;
+    if (part === "") continue;
+    yield isEmpty ? `\n${part}` : part;
+    isEmpty = false;
   }
+  if (isEmpty) yield " []\n";
 }
 
 function roleText({ name, scope, topK, rateLimit }: RoleRecord): string {
-  return `  ${quote(name)}:
+  return `  ${mappingKey(name)}:
     scope: [${scope.join(", ")}]
     top_k: ${topK}
     rate_limit: ${formatRateLimit(rateLimit)}
@@ -55,6 +61,12 @@ function tokenText({ record: user, token }: User): string {
     agent_id: '${agentIdOf(tokenHash)}'
     role: ${quote(role)}
 ${issued}${expires}`;
+}
+
+/** A key that is longer than YAML allows before a colon (1.2 §7.4.2) is announced by a question mark. */
+function mappingKey(name: string): string {
+  const key = quote(name);
+  return key.length > MAX_IMPLICIT_KEY_CHARS ? `? ${key}\n  ` : key;
 }
 
 /** Names that YAML can read as nothing but text stay bare; others become JSON strings, which are YAML (1.2 §1.3). */

@@ -4,25 +4,29 @@
  * @module
  */
 
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type Scalar, type YAMLMap } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import type { Scalar, YAMLError, YAMLMap } from "yaml";
 import { VaultError } from "../errors.ts";
-
-/** A file larger than this is not read: a million users take about 250 MB. */
-export const MAX_FILE_BYTES = 512 * 1024 * 1024;
 
 /** A parsed YAML text that knows the line of each node. */
 export class YamlReader {
   readonly #path: string;
   readonly #lines = new LineCounter();
+  readonly #firstLine: number;
   readonly root: Node | null;
 
-  /** @throws {VaultError} `config_invalid` for text that is not YAML, has aliases, or more than one document. */
-  constructor(path: string, text: string) {
+  /**
+   * @param firstLine The line of the file on which the text begins.
+   * @throws {VaultError} `config_invalid` for text that is not YAML, or more than one document.
+   */
+  constructor(path: string, text: string, firstLine = 1) {
     this.#path = path;
-    const options = { lineCounter: this.#lines, uniqueKeys: true, strict: true, version: "1.2" } as const;
+    this.#firstLine = firstLine;
+    // The library looks for doubled keys by comparing each with each; `map` does it in one pass.
+    const options = { lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false, version: "1.2" } as const;
     const document = parseDocument(text, options);
     const error = document.errors[0];
-    if (error !== undefined) throw this.#failure(error.linePos?.[0].line ?? 1, error.message.split("\n")[0]!);
+    if (error !== undefined) throw this.#failure(this.#lineAt(error.pos[0]), reasonOf(error));
     this.root = document.contents;
   }
 
@@ -33,15 +37,19 @@ export class YamlReader {
 
   /** The line of a node, from 1. */
   line(node: Node | null | undefined): number {
-    return node?.range ? this.#lines.linePos(node.range[0]).line : 1;
+    return node?.range ? this.#lineAt(node.range[0]) : this.#firstLine;
   }
 
   /** The entries of a mapping, keys as text. */
   map(node: unknown, what: string): Map<string, { key: Node; value: Node | null }> {
     if (!isMap(node)) throw this.fail(node as Node | null, `${what} must be a mapping`);
     const entries = new Map<string, { key: Node; value: Node | null }>();
-    for (const pair of (node as YAMLMap<Node, Node | null>).items) {
-      entries.set(this.text(pair.key, "a key"), { key: pair.key, value: pair.value });
+    for (const { key, value } of (node as YAMLMap<Node, Node | null>).items) {
+      const name = this.text(key, "a key");
+      if (entries.has(name)) throw this.fail(key, "the same key stands twice in one mapping");
+      // What is repeated by reference would be taken for missing.
+      if (isMergeKey(key) || isAlias(value)) throw this.fail(key, "aliases and merge keys are not taken: write it out");
+      entries.set(name, { key, value });
     }
     return entries;
   }
@@ -77,10 +85,25 @@ export class YamlReader {
     }
   }
 
+  #lineAt(offset: number): number {
+    return this.#lines.linePos(offset).line + this.#firstLine - 1;
+  }
+
   #failure(line: number, message: string): VaultError {
     return new VaultError("config_invalid", `${this.#path}, line ${line}: ${message}`, {
       hint: "nothing was changed; correct the file",
       data: { line },
     });
   }
+}
+
+/** Only unquoted is it one (https://yaml.org/type/merge.html); a role may be called so. */
+function isMergeKey(key: Node): boolean {
+  return isScalar(key) && key.value === "<<" && key.type === "PLAIN";
+}
+
+/** The library's words without the text that it quotes: a token that stands in the wrong place must not be logged. */
+function reasonOf({ code, message }: YAMLError): string {
+  if (code === "RESOURCE_EXHAUSTION") return "nested too deeply";
+  return message.replace(/(?<=\S): .*$/s, "");
 }

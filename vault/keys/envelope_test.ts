@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { createCipheriv } from "node:crypto";
 import fc from "fast-check";
 import { seededRandom } from "../../tests/fakes/seeded_random.ts";
 import { refused } from "../_test_support.ts";
@@ -32,6 +33,55 @@ Deno.test("an envelope opens to exactly what was sealed: any text, of any length
   for (const plaintext of ["", "\ufeffwith a byte order mark", "\0", "x".repeat(5_000_000)]) {
     assert.equal(openEnvelope(parseEnvelope(seal(plaintext)), KEY).toString("utf8"), plaintext);
   }
+});
+
+Deno.test("a plaintext that is not UTF-8 does not open, whatever is wrong with it: a wire could not carry it as text", () => {
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const isText = (bytes: Uint8Array) => {
+    try {
+      return strict.decode(bytes) !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  const open = (bytes: Uint8Array) => {
+    const iv = Buffer.alloc(16, 1);
+    const payload = Buffer.concat([iv, createCipheriv("aes-256-ctr", KEY, iv).update(bytes)]);
+    return openEnvelope({ version: 1, agentId: ALICE, payload }, KEY);
+  };
+  // Overlong forms, halves of pairs, what lies beyond Unicode, sequences cut short (RFC 3629 §3 and §10).
+  const wrong = [
+    "c080",
+    "c1bf",
+    "e08080",
+    "eda080",
+    "edbfbf",
+    "f08080af",
+    "f4908080",
+    "f5808080",
+    "80",
+    "c3",
+    "e282",
+    "ff",
+    "616263e2",
+  ];
+  for (const hex of wrong) assert.throws(() => open(Buffer.from(hex, "hex")), refused("ciphertext_invalid"), hex);
+  const byte = fc.constantFrom(0x00, 0x41, 0x7f, 0x80, 0xa0, 0xbf, 0xc2, 0xc3, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf8);
+  fc.assert(
+    fc.property(fc.array(byte, { maxLength: 8 }).map((all) => Uint8Array.from(all)), (bytes) => {
+      if (isText(bytes)) assert.deepEqual(new Uint8Array(open(bytes)), bytes);
+      else assert.throws(() => open(bytes), refused("ciphertext_invalid"));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+Deno.test("text may be handed in as UTF-8: the envelope is the same", () => {
+  const fixed = { bytes: (length: number) => new Uint8Array(length).fill(1) };
+  const author = { agentId: ALICE, keyVersion: 1, fromV1: false };
+  const text = "é🎉\0";
+  const ofBytes = sealEnvelope(new TextEncoder().encode(text), author, KEY, fixed);
+  assert.equal(ofBytes, sealEnvelope(text, author, KEY, fixed));
 });
 
 Deno.test("sealing the same text twice makes two envelopes", () => {
@@ -81,7 +131,7 @@ Deno.test("the words for an envelope that does not open never say which step fai
     () => openEnvelope(notText, KEY),
   ].map((open) => {
     try {
-      return open();
+      return String(open());
     } catch (error) {
       return (error as Error).message;
     }

@@ -5,6 +5,7 @@
  */
 
 import { VaultError } from "../errors.ts";
+import { quoteName } from "../names.ts";
 
 /** At most `count` calls in any `seconds` seconds. */
 export interface RateLimit {
@@ -31,7 +32,7 @@ export function parseRateLimit(text: string): RateLimit {
   const seconds = Number(match?.[2]);
   const ok = count >= 1 && count <= MAX_RATE_COUNT && seconds >= 1 && seconds <= MAX_RATE_SECONDS;
   if (ok) return { count, seconds };
-  throw new VaultError("invalid_argument", `Invalid rate limit ${JSON.stringify(text.slice(0, 64))}`, {
+  throw new VaultError("invalid_argument", `Invalid rate limit ${quoteName(text)}`, {
     hint: `write <count>/<seconds>s, such as 30/60s: count 1 to ${MAX_RATE_COUNT}, seconds 1 to ${MAX_RATE_SECONDS}`,
   });
 }

@@ -5,6 +5,7 @@
  */
 
 import { VaultError } from "../errors.ts";
+import { quoteName } from "../names.ts";
 
 /** Every scope there is. */
 export const SCOPES = [
@@ -45,7 +46,7 @@ export function holdsScope(scopes: readonly Scope[], wanted: Scope): boolean {
 export function parseScopes(names: readonly string[]): Scope[] {
   const unknown = names.find((name) => !KNOWN.has(name));
   if (unknown !== undefined) {
-    throw new VaultError("invalid_argument", `Unknown scope ${JSON.stringify(unknown.slice(0, 64))}`, {
+    throw new VaultError("invalid_argument", `Unknown scope ${quoteName(unknown)}`, {
       hint: `scopes are ${SCOPES.join(", ")}`,
     });
   }

@@ -19,7 +19,7 @@ export async function makePrivateFolder(path: string): Promise<void> {
  * @throws {VaultError} `config_invalid` that says the `chmod`.
  */
 export async function assertPrivate(path: string, exemptFolder?: string): Promise<void> {
-  if (exemptFolder !== undefined && exemptFolder !== "" && path.startsWith(`${exemptFolder}/`)) return;
+  if (await liesIn(path, exemptFolder)) return;
   const { mode, isDirectory } = await Deno.stat(path);
   if (mode === null || (mode & 0o077) === 0) return;
   const wanted = isDirectory ? "700" : "600";
@@ -30,6 +30,18 @@ export async function assertPrivate(path: string, exemptFolder?: string): Promis
       hint: `chmod ${wanted} ${path}`,
     },
   );
+}
+
+/** Whether a file really lies in a folder: a path or a link that leads out of it proves nothing. */
+async function liesIn(path: string, folder: string | undefined): Promise<boolean> {
+  if (folder === undefined || folder === "") return false;
+  try {
+    const [file, root] = await Promise.all([Deno.realPath(path), Deno.realPath(folder)]);
+    return file.startsWith(`${root}/`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** As {@link assertPrivate}; no file is as good as a private one. */

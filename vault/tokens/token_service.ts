@@ -96,7 +96,9 @@ export class TokenService {
       const old = this.#currentToken(wanted.user);
       const ended = this.#endRotated(old.record, wanted.graceSeconds ?? 0);
       // An older replaced token ends now, whatever its grace: one user never has more than two that work.
-      const writes = [...this.#replacedTokens(old.user).map((t) => this.#end(t.record, "rotated")), ended].map(putToken);
+      const writes = [...this.#replacedTokens(old.user).map((t) => this.#end(t.record, "rotated")), ended].map(
+        putToken,
+      );
       const days = wanted.expiresDays ?? givenDays(old.record);
       return this.#grant(old.user.record, old.record.role, days, writes);
     });
