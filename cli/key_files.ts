@@ -38,13 +38,22 @@ export async function findKeyFiles(io: Io, dir: string): Promise<KeyFilesBody> {
 
 /** Writes the plain files of a key set into a folder (0700), each with mode 0600 and never over another. */
 export async function writeKeyFiles(io: Io, dir: string, keyId: string, files: ExportedKeysBody): Promise<void> {
-  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   for (const [name, text] of [[SEC, files.sec_key], [ENC, files.enc_key], [EVAL, files.eval_key]] as const) {
     if (text === null) continue;
     await writeNew(`${dir}/${name}`, text);
     await io.out(`${escapeControls(`${dir}/${name}`)}\n`);
   }
   await io.err(`${SEC} is the secret key of ${escapeControls(keyId)} in plain: whoever reads it reads every score.\n`);
+}
+
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new VaultError("invalid_argument", `The folder ${dir} can't be made: ${why}`, { cause });
+  }
 }
 
 async function keyFolder(dir: string): Promise<string> {
@@ -81,7 +90,8 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new VaultError("invalid_argument", `${path} can't be read: ${why}`, { cause: error });
   }
 }
 

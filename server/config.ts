@@ -6,8 +6,10 @@
  * @module
  */
 
-import { type Document, parseDocument } from "yaml";
+import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import { type EnvelopeV1Policy, type LogLevel, VaultError } from "../vault/mod.ts";
+import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
+import { quoteName } from "../vault/names.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mod.ts";
 
@@ -75,9 +77,15 @@ function legacyTls(env: (name: string) => string | undefined): RawValues {
  * @throws {VaultError} `config_invalid` for YAML that isn't a mapping, or that has an unknown key, which it names.
  */
 export function valuesFromFile(path: string, text: string): RawValues {
-  const document = parseDocument(text, { strict: true, uniqueKeys: true });
-  const problem = document.errors[0]?.message.split("\n")[0];
-  if (problem !== undefined) throw new VaultError("config_invalid", `${path}: ${problem}`);
+  assertFewDoubledApostrophes(path, text);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
+  const problem = document.errors[0];
+  if (problem !== undefined) {
+    // The library goes on to quote the text, and that may be a secret.
+    const reason = problem.message.replace(/: .*$/s, "");
+    throw new VaultError("config_invalid", `${path}, line ${lines.linePos(problem.pos[0]).line}: ${reason}`);
+  }
   const values = plainValues(path, document);
   if (values === null) return {};
   if (typeof values !== "object" || Array.isArray(values)) {
@@ -86,17 +94,27 @@ export function valuesFromFile(path: string, text: string): RawValues {
   const known = new Set(SERVE_OPTIONS.map((option) => option.key));
   const unknown = Object.keys(values).find((key) => !known.has(key) || key === "config");
   if (unknown === undefined) return values as RawValues;
-  throw new VaultError("config_invalid", `${path}: unknown key ${JSON.stringify(unknown)}`, {
+  throw new VaultError("config_invalid", `${path}: unknown key ${quoteName(unknown)}`, {
     hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}`,
   });
 }
 
+/** What settings have no use for is refused, and a number is the text that it was written as. */
 function plainValues(path: string, document: Document): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (cause) {
-    throw new VaultError("config_invalid", `${path}: aliases are not taken, write it out`, { cause });
-  }
+  visit(document, {
+    Alias: () => {
+      throw new VaultError("config_invalid", `${path}: aliases are not taken, write it out`);
+    },
+    Pair: (_key, { key }) => {
+      if (isScalar(key) && typeof key.value === "string") return;
+      throw new VaultError("config_invalid", `${path}: a key must be text`);
+    },
+    // A team secret of digits must lose neither its zeros nor what a number has no room for.
+    Scalar: (_key, node) => {
+      if (typeof node.value === "number") node.value = node.source;
+    },
+  });
+  return document.toJS();
 }
 
 /** Whether a file's settings include one that others must not read. */

@@ -21,8 +21,12 @@ export interface StartOptions {
   readonly dataDir?: string;
   /** More arguments of `serve`. */
   readonly args?: readonly string[];
+  /** Flags that are given where nothing else is said, and shall not be: `--tls`, `--grpc-addr` and the like. */
+  readonly without?: readonly string[];
   /** More environment; it starts from the test's own without what configures a vault. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs the server's command line in its own place, such as `["prlimit", "--nofile=100"]`. */
+  readonly under?: readonly string[];
 }
 
 /** A program that ran to its end. */
@@ -34,6 +38,8 @@ export interface Finished {
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 const START_MS = 30_000;
+/** Calls in flight may take ten seconds to finish. */
+const STOP_MS = 20_000;
 
 /** The command line that runs this program: the compiled binary, or the source under the Deno that runs the test. */
 export function programCommand(args: readonly string[]): { command: string; args: string[] } {
@@ -73,6 +79,7 @@ export class StartedServer {
   readonly #child: Deno.ChildProcess;
   readonly #log: LogTail;
   readonly #ownsFolder: boolean;
+  #exitCode: number | undefined;
 
   private constructor(
     dataDir: string,
@@ -86,22 +93,41 @@ export class StartedServer {
     this.#child = child;
     this.#log = log;
     this.#ownsFolder = ownsFolder;
+    child.status.then(({ code }) => this.#exitCode = code);
   }
 
   /** Starts one and waits until it is ready; throws with its log when it is not. */
   static async start(options: StartOptions = {}): Promise<StartedServer> {
     const dataDir = options.dataDir ?? await Deno.makeTempDir({ prefix: "runevault-test-" });
     const { child, log } = spawnServer(dataDir, options);
-    const addresses = await within(log.ready(), START_MS, () => `no "ready" within ${START_MS} ms:\n${log.text}`);
-    return new StartedServer(dataDir, addresses, child, log, options.dataDir === undefined);
+    try {
+      const addresses = await within(log.ready(), START_MS, () => `no "ready" within ${START_MS} ms:\n${log.text}`);
+      return new StartedServer(dataDir, addresses, child, log, options.dataDir === undefined);
+    } catch (error) {
+      await end(child, log);
+      throw error;
+    }
   }
 
-  /** Starts one that is expected to refuse; resolves with its exit code and log. */
+  /** Starts one that is expected to refuse; resolves with its exit code and log, and throws when it serves. */
   static async refused(options: StartOptions & { dataDir: string }): Promise<{ code: number; log: string }> {
     const { child, log } = spawnServer(options.dataDir, options);
-    const { code } = await child.status;
-    await log.ended;
-    return { code, log: log.text };
+    const serves = log.ready().then(() => new Error(`The server was expected to refuse, and serves:\n${log.text}`));
+    const outcome = await within(
+      Promise.race([child.status, serves.catch(() => child.status)]),
+      START_MS,
+      () => `no exit within ${START_MS} ms:\n${log.text}`,
+    ).catch((error: Error) => error);
+    await end(child, log);
+    if (outcome instanceof Error) throw outcome;
+    return { code: outcome.code, log: log.text };
+  }
+
+  /** Starts one and kills it some milliseconds later, ready or not. */
+  static async killedAfter(milliseconds: number, options: StartOptions & { dataDir: string }): Promise<void> {
+    const { child, log } = spawnServer(options.dataDir, options);
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    await end(child, log);
   }
 
   /** Everything written to standard error so far. */
@@ -118,24 +144,26 @@ export class StartedServer {
     this.#child.kill(signal);
   }
 
-  /** Resolves with the exit code. */
+  /** Resolves with the exit code; one that does not end is killed, and the test fails. */
   async exited(): Promise<number> {
-    const { code } = await this.#child.status;
-    await this.#log.ended;
-    return code;
+    try {
+      const { code } = await within(this.#child.status, STOP_MS, () => `no exit within ${STOP_MS} ms:\n${this.log}`);
+      return code;
+    } finally {
+      await end(this.#child, this.#log);
+    }
   }
 
   /** Ends it as a power cut of the process would, keeping the data. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.exited();
+    await end(this.#child, this.#log);
   }
 
-  /** Stops it as an operator would; returns the exit code. */
+  /** Stops it as an operator would, unless it has ended; returns the exit code. */
   async stop(): Promise<number> {
-    this.#child.kill("SIGTERM");
+    if (this.#exitCode === undefined) this.#child.kill("SIGTERM");
     const code = await this.exited();
-    if (this.#ownsFolder) await Deno.remove(this.dataDir, { recursive: true });
+    if (this.#ownsFolder) await removeFolder(this.dataDir);
     return code;
   }
 
@@ -144,11 +172,38 @@ export class StartedServer {
   }
 }
 
+/** A temporary folder that goes with its scope, for data that outlives a server. Dispose of it after the servers. */
+export async function temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "runevault-test-" });
+  return { path, [Symbol.asyncDispose]: () => removeFolder(path) };
+}
+
+async function removeFolder(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Makes sure that a process is gone, and that all it wrote has been read. */
+async function end(child: Deno.ChildProcess, log: LogTail): Promise<void> {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    // It had ended by itself.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  await child.status;
+  await log.ended;
+}
+
 function spawnServer(dataDir: string, options: StartOptions) {
   const ports = ["--grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"];
   const defaults = ["--data-dir", dataDir, ...ports, "--tls", "off", "--log-format", "json"];
-  const { command, args } = programCommand(["serve", ...withoutOverridden(defaults, options.args ?? [])]);
-  const child = new Deno.Command(command, {
+  const program = programCommand(["serve", ...withoutOverridden(defaults, options)]);
+  const [command, ...args] = [...(options.under ?? []), program.command, ...program.args];
+  const child = new Deno.Command(command!, {
     args,
     env: cleanEnvironment(options.env),
     clearEnv: true,
@@ -160,10 +215,10 @@ function spawnServer(dataDir: string, options: StartOptions) {
 }
 
 /** Later flags replace the defaults rather than stand beside them. */
-function withoutOverridden(defaults: readonly string[], given: readonly string[]): string[] {
+function withoutOverridden(defaults: readonly string[], { args: given = [], without = [] }: StartOptions): string[] {
   const kept: string[] = [];
   for (let i = 0; i < defaults.length; i += 2) {
-    if (!given.includes(defaults[i]!)) kept.push(defaults[i]!, defaults[i + 1]!);
+    if (!given.includes(defaults[i]!) && !without.includes(defaults[i]!)) kept.push(defaults[i]!, defaults[i + 1]!);
   }
   return [...kept, ...given];
 }

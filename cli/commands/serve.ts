@@ -26,6 +26,8 @@ export function addServeCommand(root: Root, context: CliContext): void {
     const { serve } = await import("../../server/daemon.ts");
     const values = byKey(command.optsWithGlobals());
     context.exitCode = await serve(values, { error: (line) => void context.io.err(`${line}\n`) });
+    // The program exits next, and would take with it what still waits to be written: the reason of a refusal.
+    await context.io.err("");
   });
 }
 

@@ -40,7 +40,7 @@ export function toPem(label: string, der: ArrayBuffer): string {
   return `-----BEGIN ${label}-----\n${base64}\n-----END ${label}-----\n`;
 }
 
-/** A certificate and the PEM block it was read from. */
+/** A certificate, and itself alone as a PEM block. */
 export interface PemCertificate {
   readonly certificate: X509Certificate;
   readonly pem: string;
@@ -62,12 +62,19 @@ export function readCertificates(text: string, where: string): PemCertificate[] 
   if (blocks.length > MAX_CERTIFICATES) {
     throw new VaultError("config_invalid", `${where} holds more than ${MAX_CERTIFICATES} certificates`);
   }
-  return blocks.map((block, index) => ({ certificate: readCertificate(block, index, where), pem: block.text }));
+  return blocks.map((block, index) => {
+    const certificate = readCertificate(block, index, where);
+    // Not the block's text: where a boundary line is damaged, a part of another block stands in it.
+    return { certificate, pem: toPem("CERTIFICATE", new Uint8Array(certificate.raw).buffer) };
+  });
 }
 
 function readCertificate(block: PemBlock, index: number, where: string): X509Certificate {
   try {
-    return new X509Certificate(block.text);
+    const certificate = new X509Certificate(block.text);
+    // The runtime takes some of it apart only when asked: what it can't read is to be refused here.
+    void [certificate.subject, certificate.subjectAltName, certificate.validFrom, certificate.validTo];
+    return certificate;
   } catch (cause) {
     throw new VaultError("config_invalid", `Certificate ${index + 1} in ${where} cannot be parsed`, { cause });
   }

@@ -92,7 +92,9 @@ export interface KeyEnvelope extends KeyFacts {
 
 /** Throws unless a key id can be a folder name: 1 to 64 of `A-Za-z0-9._@-`, the first a letter or digit. */
 export function assertKeyId(keyId: string): void {
-  if (!KEY_ID.test(keyId)) throw new VaultError("invalid_argument", `Key id ${JSON.stringify(keyId)} is not allowed`);
+  if (!KEY_ID.test(keyId)) {
+    throw new VaultError("invalid_argument", `Key id ${JSON.stringify(keyId.slice(0, 80))} is not allowed`);
+  }
 }
 
 function sha256Base64(data: Uint8Array | string): string {

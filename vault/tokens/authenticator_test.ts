@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { refused, withVault } from "../_test_support.ts";
 import { DAY_MS } from "../dates.ts";
 import type { Scope } from "../roles/scope.ts";
-import { MAX_TOKEN_LENGTH } from "./user_token.ts";
+import { hashToken, MAX_TOKEN_LENGTH } from "./user_token.ts";
 
 Deno.test("Authenticator.identify() tells user, agent id and present role of a live token", async () => {
   await withVault({}, async (it) => {
@@ -54,6 +54,19 @@ Deno.test("Authenticator.identify() looks at no text longer than a token may be:
     const began = performance.now();
     for (let i = 0; i < 1000; i++) assert.throws(() => it.identify(long));
     assert.ok(performance.now() - began < 1000);
+    return Promise.resolve();
+  });
+});
+
+Deno.test("Authenticator.identify() compares the whole hash, not only the half that is the agent id", async () => {
+  const hash = hashToken("evt_presented").slice(0, 32) + "0".repeat(32);
+  const tokens = `generation: 1
+tokens:
+  - {user: alice, token_hash: 'sha256:${hash}', agent_id: '${hash.slice(0, 32)}', role: member}
+`;
+  await withVault({ tokens }, (it) => {
+    assert.equal(it.vault.tokens.show("alice").agentId, hash.slice(0, 32));
+    assert.throws(() => it.identify("evt_presented"), refused("token_invalid"));
     return Promise.resolve();
   });
 });

@@ -1,0 +1,26 @@
+/**
+ * The compiled binary under test: `RUNEVAULT_BINARY` names it.
+ *
+ * @module
+ */
+
+import { runProgram } from "../started_server.ts";
+
+/** The path of the binary; throws where none is named, so that these tests never pass on the source by mistake. */
+export function binaryPath(): string {
+  const path = Deno.env.get("RUNEVAULT_BINARY");
+  if (path !== undefined && path !== "") return path;
+  throw new Error("RUNEVAULT_BINARY must name the compiled binary: run `./denow task test:binary`");
+}
+
+/** The version of the Deno that the binary was compiled with, such as `2.8.3`. */
+export async function binaryRuntime(): Promise<string> {
+  binaryPath();
+  const { stdout } = await runProgram(["version", "--json"]);
+  return (JSON.parse(stdout) as { runtime: string }).runtime.replace("deno ", "");
+}
+
+/** Whether a version like `2.7.11` is at least another one. */
+export function isAtLeast(version: string, wanted: string): boolean {
+  return version.localeCompare(wanted, "en", { numeric: true }) >= 0;
+}

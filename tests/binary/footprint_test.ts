@@ -1,0 +1,100 @@
+/**
+ * Where the binary writes: into its data folder and nowhere else.
+ *
+ * @module
+ */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { status } from "@grpc/grpc-js";
+import { AdminHttp, cli, VaultClient } from "../clients.ts";
+import { StartedServer, type StartOptions, temporaryFolder } from "../started_server.ts";
+import { binaryPath } from "./_binary.ts";
+
+/** Makes a server do everything that writes. */
+async function useFully(server: StartedServer): Promise<void> {
+  using admin = AdminHttp.of(server);
+  using vault = VaultClient.of(server);
+  const token = await admin.issue("alice");
+  equal((await vault.manifest(token)).code, status.OK);
+  const { message } = await vault.seal(token, ["x"]);
+  equal((await vault.open(token, message!.envelopes)).code, status.OK);
+  await admin.expect("POST", "/keys/generate", { dimension: 384 });
+  equal((await vault.publicKey(token)).code, status.OK);
+  await admin.expect("POST", "/secrets/rotate");
+  await admin.revoke("alice");
+  server.signal("SIGHUP");
+  equal((await cli(server, ["status"])).code, 0);
+}
+
+/** The paths that a process has open for writing, sockets and pipes aside. */
+async function openForWriting(pid: number): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { name } of Deno.readDir(`/proc/${pid}/fd`)) {
+    const path = await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "");
+    const info = await Deno.readTextFile(`/proc/${pid}/fdinfo/${name}`).catch(() => "");
+    const flags = parseInt(/flags:\s*([0-7]+)/.exec(info)?.[1] ?? "0", 8);
+    if (path.startsWith("/") && !path.startsWith("/dev/") && (flags & 3) !== 0) paths.push(path);
+  }
+  return paths;
+}
+
+Deno.test("nothing is written to the home folder, the temporary folder or the working folder", async () => {
+  binaryPath();
+  await using folder = await temporaryFolder();
+  await using around = await temporaryFolder();
+  const names = ["home", "tmp", "cache", "state", "config", "run"];
+  for (const name of names) await Deno.mkdir(`${around.path}/${name}`);
+  const env = {
+    HOME: `${around.path}/home`,
+    TMPDIR: `${around.path}/tmp`,
+    XDG_CACHE_HOME: `${around.path}/cache`,
+    XDG_STATE_HOME: `${around.path}/state`,
+    XDG_CONFIG_HOME: `${around.path}/config`,
+    XDG_RUNTIME_DIR: `${around.path}/run`,
+  };
+  const under = ["sh", "-c", `cd "$HOME" && exec "$@"`, "sh"];
+  await using server = await StartedServer.start({ dataDir: folder.path, env, under });
+  await useFully(server);
+  for (const path of await openForWriting(server.pid)) ok(path.startsWith(`${folder.path}/`), path);
+  equal(await server.stop(), 0);
+  const left: string[] = [];
+  for (const name of names) {
+    for await (const entry of Deno.readDir(`${around.path}/${name}`)) left.push(`${name}/${entry.name}`);
+  }
+  deepEqual(left, []);
+  const [files] = [await Array.fromAsync(Deno.readDir(folder.path))];
+  deepEqual(files.map(({ name }) => name).sort(), [
+    "admin.token",
+    "keys",
+    "runevault.db",
+    "runevault.lock",
+    "seal.key",
+    "vault-roles.yml",
+    "vault-tokens.yml",
+  ]);
+});
+
+/** A mount namespace in which everything but the data folder is read-only. */
+const READ_ONLY = `
+  for each in $(awk '$2 != "/" {print $2}' /proc/self/mounts); do
+    case $each in /proc*|/dev/pts) ;; *) mount -o remount,bind,ro "$each" 2>/dev/null || true ;; esac
+  done
+  mount --bind "$DATA" "$DATA" && mount -o remount,bind,ro / && ! touch /tmp/.runevault-probe 2>/dev/null && exec "$@"
+`;
+
+Deno.test({
+  name: "it works where everything but its data folder is read-only [needs root]",
+  ignore: Deno.env.get("RUNEVAULT_TEST_ALL") !== "1" && Deno.uid() !== 0,
+  fn: async () => {
+    binaryPath();
+    await using folder = await temporaryFolder();
+    const options: StartOptions = {
+      dataDir: folder.path,
+      env: { DATA: folder.path },
+      under: ["unshare", "--mount", "--propagation", "private", "sh", "-c", READ_ONLY, "sh"],
+    };
+    await using server = await StartedServer.start(options);
+    await useFully(server);
+    equal(await server.stop(), 0);
+  },
+});
