@@ -211,12 +211,15 @@ Deno.test("100,000 tokens are streamed whole, in order, and do not hold up the e
   await using app = serveApp();
   for (let i = 0; i < 100_000; i++) app.vault.rows.set(`user-${i}`, fakeToken(`user-${i}`, i, 90));
   (await app.call("GET", "/tokens?limit=2000")).body?.cancel();
-  const pause = await longestPause(async () => {
+  const list100k = async () => {
     const answer = await app.call("GET", "/tokens");
     let bytes = 0;
     for await (const chunk of answer.body!) bytes += chunk.length;
     ok(bytes > 8_000_000, `${bytes} bytes`);
-  });
+  };
+  // Other work on the machine only ever makes a pause longer: one short one is enough.
+  let pause = Infinity;
+  for (let attempt = 0; attempt < 8 && pause >= 100; attempt++) pause = Math.min(pause, await longestPause(list100k));
   // Made in one piece they take 200 ms and more; in slices, 5 ms on an idle machine.
   ok(pause < 100, `${pause} ms`);
   const list = await (await app.call("GET", "/tokens")).json();

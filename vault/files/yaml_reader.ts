@@ -7,6 +7,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { Scalar, YAMLError, YAMLMap } from "yaml";
 import { VaultError } from "../errors.ts";
+import { assertFewDoubledApostrophes } from "./doubled_apostrophes.ts";
 
 /** A parsed YAML text that knows the line of each node. */
 export class YamlReader {
@@ -22,6 +23,7 @@ export class YamlReader {
   constructor(path: string, text: string, firstLine = 1) {
     this.#path = path;
     this.#firstLine = firstLine;
+    assertFewDoubledApostrophes(path, text, firstLine);
     // The library looks for doubled keys by comparing each with each; `map` does it in one pass.
     const options = { lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false, version: "1.2" } as const;
     const document = parseDocument(text, options);
