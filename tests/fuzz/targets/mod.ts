@@ -1,0 +1,30 @@
+/**
+ * Every parser that is fuzzed, by name. Each is loaded when it is asked for.
+ *
+ * @module
+ */
+
+import type { FuzzTarget } from "../target.ts";
+
+/** Loads a target. */
+export type LoadTarget = () => Promise<FuzzTarget>;
+
+/** The targets, the quick ones first. */
+export const TARGETS: Readonly<Record<string, LoadTarget>> = {
+  rates: async () => (await import("./rates.ts")).target,
+  durations: async () => (await import("./durations.ts")).target,
+  days: async () => (await import("./days.ts")).target,
+  addresses: async () => (await import("./addresses.ts")).target,
+  envelopes: async () => (await import("./envelopes.ts")).target,
+  protobuf: async () => (await import("./protobuf.ts")).target,
+  score_blobs: async () => (await import("./score_blobs.ts")).target,
+  key_files: async () => (await import("./key_files.ts")).target,
+  envelope_lines: async () => (await import("./envelope_lines.ts")).target,
+  pem: async () => (await import("./pem.ts")).target,
+  der: async () => (await import("./der.ts")).target,
+  roles_file: async () => (await import("./yaml_files.ts")).rolesTarget,
+  tokens_file: async () => (await import("./yaml_files.ts")).tokensTarget,
+  config_file: async () => (await import("./config_file.ts")).target,
+  admin_api: async () => (await import("./admin_api.ts")).target,
+  command_line: async () => (await import("./command_line.ts")).target,
+};
