@@ -65,9 +65,9 @@ export interface ServedApp extends AppUnderTest, AsyncDisposable {
 }
 
 /** Serves an app on a free loopback port. */
-export function serveApp(bodyTimeoutMs?: number): ServedApp {
+export async function serveApp(bodyTimeoutMs?: number): Promise<ServedApp> {
   const app = makeApp(bodyTimeoutMs);
-  const listener = listenAdminTcp({ hostname: "127.0.0.1", port: 0 }, app.handle, app.logger);
+  const listener = await listenAdminTcp({ hostname: "127.0.0.1", port: 0 }, app.handle, app.logger);
   const url = `http://${listener.address}`;
   return {
     ...app,

@@ -39,7 +39,7 @@ async function tokensOver(app: ServedApp, dataDir: string): Promise<unknown> {
 }
 
 Deno.test("connectAdmin() over TCP proves the server first and then sends the token of the data folder", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   deepEqual(await tokensOver(app, data.path), { tokens: [] });
 });
@@ -65,7 +65,7 @@ Deno.test("an impostor on the port gets no token, whatever it answers", async ()
 });
 
 Deno.test("an impostor that has the real server answer for it is found out: the proof names the port", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   await using relay = impostor(async (request) => {
     const { pathname, search } = new URL(request.url);
@@ -109,7 +109,7 @@ Deno.test("an impostor that never answers is given up", async () => {
 });
 
 Deno.test("without a token that this user may read nothing is asked", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   await data.write("admin.token", "adm_no\n");
   await rejects(tokensOver(app, data.path), { kind: "token_invalid" });
@@ -118,7 +118,7 @@ Deno.test("without a token that this user may read nothing is asked", async () =
 });
 
 Deno.test("a proxy in the environment sees nothing of an admin's requests", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   await using proxy = impostor(() => new Response("proxied"));
   Deno.env.set("HTTP_PROXY", `http://${proxy.address}`);
@@ -133,7 +133,7 @@ Deno.test("a proxy in the environment sees nothing of an admin's requests", asyn
 });
 
 Deno.test("the socket is preferred, without a token; the TCP address of the address file comes second", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   const overSocket = makeApp();
   overSocket.vault.rows.set("socket-user", fakeToken("socket-user", 1));
@@ -150,7 +150,7 @@ Deno.test("the socket is preferred, without a token; the TCP address of the addr
 });
 
 Deno.test("an explicit socket or address is used alone", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   await data.write("addresses.json", JSON.stringify({ admin: app.listener.address, admin_socket: null }));
   const dataDir = data.path;
@@ -187,7 +187,7 @@ Deno.test("addresses of other machines, and what is no address, are a wrong comm
 });
 
 Deno.test("errors of the server arrive with their kind, hint and data", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   using client = await connectAdmin({ dataDir: data.path, adminAddr: app.listener.address });
   await rejects(client.json("GET", "/tokens/nobody"), { kind: "not_found", message: 'No user "nobody"' });
@@ -218,7 +218,7 @@ Deno.test("adminPath() keeps every name a single segment, and names that can't b
   equal(adminPath`/tokens/${"a/b?c#d e"}/rotate`, "/tokens/a%2Fb%3Fc%23d%20e/rotate");
   equal(adminPath`/tokens/${".."}/rotate`, "/tokens/-/rotate?name=..");
   equal(adminPath`/tokens/${""}`, "/tokens/-?name=");
-  await using app = serveApp();
+  await using app = await serveApp();
   await using data = await dataFolder();
   using client = await connectAdmin({ dataDir: data.path, adminAddr: app.listener.address });
   for (const [i, name] of ["..", ".", "", "a/b", "%", "a\u0000b", "\n", "é"].entries()) {

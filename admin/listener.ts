@@ -4,11 +4,11 @@
  * @module
  */
 
+import { HttpPort } from "../listeners/mod.ts";
 import { VaultError } from "../vault/errors.ts";
 import type { Logger } from "../vault/ports.ts";
 import type { AdminHandler } from "./app.ts";
 import type { AdminDoor } from "./guard.ts";
-import { KeptServer } from "./kept_server.ts";
 import { clearStaleSocket } from "./socket_file.ts";
 
 /** An open listener. */
@@ -30,44 +30,51 @@ const LOOPBACK = /^(localhost|127(\.[0-9]{1,3}){3}|::1)$/;
 /**
  * Listens on a loopback address.
  *
+ * @param folder Where the listener may keep a socket of its own; see `HttpPortOptions`.
  * @throws {VaultError} `config_invalid` for an address that other machines reach, or that is taken.
  */
-export function listenAdminTcp(address: AdminAddress, handler: AdminHandler, logger: Logger): AdminListener {
-  assertLoopback(address.hostname);
-  let { port } = address;
-  const hostname = address.hostname === "localhost" ? "127.0.0.1" : address.hostname;
-  const kept = new KeptServer<Deno.NetAddr>(
-    (signal) => {
-      const door = { kind: "tcp" as const, hostname, port };
-      const server = Deno.serve({ hostname, port, signal, ...quiet }, (request) => handler(request, door));
-      // From here on this port is ours: a listener that comes back must be found where the address file says.
-      port = door.port = server.addr.port;
-      return server;
-    },
-    logger,
-    "admin",
-  );
-  const bound = opened(() => kept.start(), `${address.hostname}:${address.port}`);
-  return { address: joinAddress(bound.hostname, bound.port), shutdown: (graceMs) => kept.shutdown(graceMs) };
+export async function listenAdminTcp(
+  { hostname: wanted, port }: AdminAddress,
+  handler: AdminHandler,
+  logger: Logger,
+  folder?: string,
+): Promise<AdminListener> {
+  assertLoopback(wanted);
+  const hostname = wanted === "localhost" ? "127.0.0.1" : wanted;
+  const door = { kind: "tcp" as const, hostname, port };
+  const options = { name: "admin", logger, folder, onError, handler: (request: Request) => handler(request, door) };
+  const opened = await HttpPort.open({ hostname, port }, options).catch((cause) => {
+    throw cannotListen(`${wanted}:${port}`, cause);
+  });
+  door.port = opened.port;
+  return { address: joinAddress(hostname, door.port), shutdown: (graceMs) => opened.shutdown(graceMs) };
 }
 
 /**
  * Listens on a unix socket with mode 0600. A socket file that a dead process left is replaced.
  *
+ * @param folder Where the listener may keep a socket of its own; see `HttpPortOptions`.
  * @throws {VaultError} `config_invalid` when a process answers there, or the path cannot be used.
  */
-export async function listenAdminSocket(path: string, handler: AdminHandler, logger: Logger): Promise<AdminListener> {
+export async function listenAdminSocket(
+  path: string,
+  handler: AdminHandler,
+  logger: Logger,
+  folder?: string,
+): Promise<AdminListener> {
   await clearStaleSocket(path);
   const door: AdminDoor = { kind: "unix" };
-  const kept = new KeptServer<Deno.UnixAddr>(
-    (signal) => {
-      return withOwnerOnlyMask(() => Deno.serve({ path, signal, ...quiet }, (request) => handler(request, door)));
-    },
+  const options = {
+    name: "admin_socket",
     logger,
-    "admin_socket",
-  );
-  opened(() => kept.start(), path);
-  return { address: path, shutdown: (graceMs) => kept.shutdown(graceMs) };
+    folder,
+    onError,
+    handler: (request: Request) => handler(request, door),
+  };
+  const opened = await withOwnerOnlyMask(() => HttpPort.open({ path }, options)).catch((cause) => {
+    throw cannotListen(path, cause);
+  });
+  return { address: path, shutdown: (graceMs) => opened.shutdown(graceMs) };
 }
 
 /** `host:port` as in addresses, IPv6 in brackets. */
@@ -75,10 +82,10 @@ function joinAddress(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
-const quiet = {
-  onListen: () => {},
-  onError: () => new Response(null, { status: 500 }),
-};
+/** The app answers for its own failures; what fails beside it has no body. */
+function onError(): Response {
+  return new Response(null, { status: 500 });
+}
 
 function assertLoopback(hostname: string): void {
   if (LOOPBACK.test(hostname)) return;
@@ -100,11 +107,7 @@ function withOwnerOnlyMask<T>(bind: () => T): T {
   }
 }
 
-function opened<T>(open: () => T, where: string): T {
-  try {
-    return open();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new VaultError("config_invalid", `The admin API can't listen on ${where}: ${why}`, { cause });
-  }
+function cannotListen(where: string, cause: unknown): VaultError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new VaultError("config_invalid", `The admin API can't listen on ${where}: ${why}`, { cause });
 }

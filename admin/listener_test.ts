@@ -1,4 +1,4 @@
-import { equal, match, ok, rejects, throws } from "node:assert/strict";
+import { equal, match, ok, rejects } from "node:assert/strict";
 import { makeApp, serveApp } from "./_test_support.ts";
 import { type AdminListener, listenAdminSocket, listenAdminTcp } from "./listener.ts";
 
@@ -28,25 +28,26 @@ async function statusOver(path: string, headers: Record<string, string> = {}): P
   return answer.status;
 }
 
-Deno.test("listenAdminTcp() refuses every address that another machine could reach", () => {
+Deno.test("listenAdminTcp() refuses every address that another machine could reach", async () => {
   const app = makeApp();
   for (const hostname of ["0.0.0.0", "::", "", "192.168.1.10", "example.com", "127.0.0.1.example.com", "localhost."]) {
-    throws(() => listenAdminTcp({ hostname, port: 0 }, app.handle, app.logger), { kind: "config_invalid" }, hostname);
+    const listening = listenAdminTcp({ hostname, port: 0 }, app.handle, app.logger);
+    await rejects(listening, { kind: "config_invalid" }, hostname);
   }
 });
 
 Deno.test("listenAdminTcp() says which address is taken", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const again = () => listenAdminTcp({ hostname: "127.0.0.1", port: app.port }, app.handle, app.logger);
-  throws(again, { kind: "config_invalid", message: new RegExp(`127\\.0\\.0\\.1:${app.port}`) });
+  await rejects(again(), { kind: "config_invalid", message: new RegExp(`127\\.0\\.0\\.1:${app.port}`) });
 });
 
 Deno.test("listenAdminTcp() listens on localhost as 127.0.0.1, and on ::1 with its address in brackets", async () => {
   const app = makeApp();
-  const v4 = listenAdminTcp({ hostname: "localhost", port: 0 }, app.handle, app.logger);
+  const v4 = await listenAdminTcp({ hostname: "localhost", port: 0 }, app.handle, app.logger);
   match(v4.address, /^127\.0\.0\.1:[1-9][0-9]+$/);
   await v4.shutdown(1000);
-  const v6 = listenAdminTcp({ hostname: "::1", port: 0 }, app.handle, app.logger);
+  const v6 = await listenAdminTcp({ hostname: "::1", port: 0 }, app.handle, app.logger);
   match(v6.address, /^\[::1\]:[1-9][0-9]+$/);
   const answer = await fetch(`http://${v6.address}/tokens`);
   equal(answer.status, 401);
@@ -119,7 +120,7 @@ Deno.test("listenAdminSocket() touches nothing that is not a socket, and names a
 Deno.test("shutdown() lets a call in flight finish, and doesn't wait longer than its grace for one that hangs", async () => {
   const app = makeApp();
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
-  const slow = listenAdminTcp({ hostname: "127.0.0.1", port: 0 }, async () => {
+  const slow = await listenAdminTcp({ hostname: "127.0.0.1", port: 0 }, async () => {
     await released;
     return new Response("done");
   }, app.logger);

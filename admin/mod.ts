@@ -12,7 +12,6 @@
  */
 
 export { type AdminHandler, createAdminApp } from "./app.ts";
-export { KeptServer } from "./kept_server.ts";
 export { type AdminAddress, type AdminListener, listenAdminSocket, listenAdminTcp } from "./listener.ts";
 export type { AdminParts, AdminVault, ProcessFacts } from "./ports.ts";
 export { ADMIN_TOKEN_FILE, ensureAdminToken } from "./token_file.ts";

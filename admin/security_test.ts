@@ -19,7 +19,7 @@ function statusOf(answer: string): number {
 }
 
 Deno.test("a foreign Host is refused even with the token: a rebound name sends its own", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const { port } = app;
   for (
     const host of [
@@ -42,7 +42,7 @@ Deno.test("a foreign Host is refused even with the token: a rebound name sends i
 });
 
 Deno.test("a foreign Origin is refused even with the token; our own must match in scheme, host and port", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const host = `127.0.0.1:${app.port}`;
   const origins = ["https://evil.example", "null", `https://${host}`, `http://localhost:${app.port}`];
   for (const origin of [...origins, "http://127.0.0.1", `http://127.0.0.1:${app.port + 1}`]) {
@@ -57,7 +57,7 @@ Deno.test("a foreign Origin is refused even with the token; our own must match i
 });
 
 Deno.test("over TCP every route but /proof needs the token, also those that do not exist", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const wrong = ADMIN_TOKEN.replace("5a", "5b");
   const values = [
     "",
@@ -83,7 +83,7 @@ Deno.test("over TCP every route but /proof needs the token, also those that do n
 });
 
 Deno.test("a form post from another site changes nothing", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const host = `127.0.0.1:${app.port}`;
   const body = "user=mallory&role=member";
   const type = "application/x-www-form-urlencoded";
@@ -96,7 +96,7 @@ Deno.test("a form post from another site changes nothing", async () => {
 });
 
 Deno.test("GET /proof is open, proves the token for this port, and answers unknown ids in the same form", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const digest = digestAdminToken(ADMIN_TOKEN);
   const ask = async (id: string) => {
     const answer = await fetch(`${app.url}/proof?nonce=${NONCE}&id=${id}`);
@@ -114,7 +114,7 @@ Deno.test("GET /proof is open, proves the token for this port, and answers unkno
 });
 
 Deno.test("GET /proof refuses other nonces and ids, and no other method is open", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const id = adminTokenId(digestAdminToken(ADMIN_TOKEN));
   // With the nonce one character longer, the proof of port 1 would read as one for this port with a digit before it.
   const nonces = ["", "short", `${NONCE}1`, "a".repeat(136), "a b".padEnd(16, "c"), "%00".repeat(16)];
@@ -128,7 +128,7 @@ Deno.test("GET /proof refuses other nonces and ids, and no other method is open"
 });
 
 Deno.test("an oversized body is refused before it is read, with and without its length said", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const host = `127.0.0.1:${app.port}`;
   const json = { host, "content-type": "application/json" };
   const said = await raw(app, "POST /tokens HTTP/1.1", { ...json, "content-length": "1073741824" }, '{"user":');
@@ -141,7 +141,7 @@ Deno.test("an oversized body is refused before it is read, with and without its 
 });
 
 Deno.test("a body that trickles in is cut off, and others are answered meanwhile", async () => {
-  await using app = serveApp(300);
+  await using app = await serveApp(300);
   const host = `127.0.0.1:${app.port}`;
   const started = performance.now();
   const headers = { host, "content-type": "application/json", "content-length": "1000" };
@@ -158,7 +158,7 @@ Deno.test("a body that trickles in is cut off, and others are answered meanwhile
 });
 
 Deno.test("a caller that goes away in the middle of its body leaves nothing behind", async () => {
-  await using app = serveApp(500);
+  await using app = await serveApp(500);
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: app.port });
   const head = `POST /tokens HTTP/1.1\r\nhost: 127.0.0.1:${app.port}\r\nauthorization: Bearer ${ADMIN_TOKEN}\r\n` +
     `content-type: application/json\r\ncontent-length: 100\r\n\r\n{"user":"a",`;
@@ -171,7 +171,7 @@ Deno.test("a caller that goes away in the middle of its body leaves nothing behi
 });
 
 Deno.test("work for a caller that has gone away is told to stop", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   app.vault.envelopes.rewrap = (_envelopes, signal) => {
     signal?.addEventListener("abort", () => resolve());
@@ -191,7 +191,7 @@ Deno.test("work for a caller that has gone away is told to stop", async () => {
 });
 
 Deno.test("broken frames are answered or dropped, and the listener goes on", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const frames = [
     "\x00\x01\x02\x03\r\n\r\n",
     "GET\r\n\r\n",
@@ -208,7 +208,7 @@ Deno.test("broken frames are answered or dropped, and the listener goes on", asy
 });
 
 Deno.test("100,000 tokens are streamed whole, in order, and do not hold up the event loop", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   for (let i = 0; i < 100_000; i++) app.vault.rows.set(`user-${i}`, fakeToken(`user-${i}`, i, 90));
   (await app.call("GET", "/tokens?limit=2000")).body?.cancel();
   const list100k = async () => {
@@ -242,7 +242,7 @@ async function longestPause(work: () => Promise<void>): Promise<number> {
 }
 
 Deno.test("refused attempts are logged once a minute with their number, not line by line", async () => {
-  await using app = serveApp();
+  await using app = await serveApp();
   const attempt = async () => await (await fetch(`${app.url}/tokens`)).body?.cancel();
   for (let i = 0; i < 5; i++) await attempt();
   app.clock.advance(61_000);

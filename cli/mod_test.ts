@@ -15,7 +15,7 @@ interface CommandLine extends AsyncDisposable {
 
 /** A served app, its data folder, and the command line pointed at both. */
 async function commandLine(): Promise<CommandLine> {
-  const app = serveApp();
+  const app = await serveApp();
   const dataDir = await Deno.makeTempDir();
   await Deno.writeTextFile(`${dataDir}/admin.token`, `${ADMIN_TOKEN}\n`, { mode: 0o600 });
   await Deno.writeTextFile(`${dataDir}/addresses.json`, JSON.stringify({ admin: app.listener.address }));

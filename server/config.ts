@@ -13,6 +13,9 @@ import { quoteName } from "../vault/names.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mod.ts";
 
+/** Many times what all settings take. The YAML library needs a second for this much, and a kilobyte a node. */
+const MAX_FILE_CHARS = 64 * 1024;
+
 /** A value as it came in, by the option's key. */
 export type RawValues = Readonly<Record<string, unknown>>;
 
@@ -77,6 +80,9 @@ function legacyTls(env: (name: string) => string | undefined): RawValues {
  * @throws {VaultError} `config_invalid` for YAML that isn't a mapping, or that has an unknown key, which it names.
  */
 export function valuesFromFile(path: string, text: string): RawValues {
+  if (text.length > MAX_FILE_CHARS) {
+    throw new VaultError("config_invalid", `${path} is longer than ${MAX_FILE_CHARS} characters`);
+  }
   assertFewDoubledApostrophes(path, text);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });

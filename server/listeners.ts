@@ -4,14 +4,8 @@
  * @module
  */
 
-import {
-  type AdminHandler,
-  type AdminParts,
-  createAdminApp,
-  KeptServer,
-  listenAdminSocket,
-  listenAdminTcp,
-} from "../admin/mod.ts";
+import { type AdminHandler, type AdminParts, createAdminApp, listenAdminSocket, listenAdminTcp } from "../admin/mod.ts";
+import { HttpPort } from "../listeners/mod.ts";
 import { type Logger, VaultError } from "../vault/mod.ts";
 import type { Config } from "./config.ts";
 import { createGrpcServer } from "./grpc/server.ts";
@@ -23,6 +17,8 @@ import { formatListenAddress, type ListenAddress } from "./tls/mod.ts";
 
 /** How long requests of the HTTP ports may take to finish at a stop. */
 const HTTP_GRACE_MS = 2000;
+/** A few collectors and balancers ask there, one at a time. */
+const MONITORING_PLACES = 64;
 
 /** The actual addresses; null is off. */
 export interface Addresses {
@@ -37,6 +33,8 @@ export interface Addresses {
 export interface Faces {
   readonly grpcServices: readonly GrpcService[];
   readonly grpcTls: GrpcTls | null;
+  /** Whether a token would be let in now; counts nothing. */
+  readonly isLive: (token: string) => boolean;
   readonly admin: AdminParts;
   readonly monitoring: MonitoringParts;
 }
@@ -57,9 +55,12 @@ export class Listeners {
    */
   async open(config: Config, faces: Faces): Promise<Addresses> {
     const handler = createAdminApp(faces.admin);
-    const metrics = config.metrics === null ? null : this.#openMonitoring(config.metrics, faces.monitoring);
-    const admin = config.admin === null ? null : this.#openAdmin(config.admin, handler);
-    const socket = config.adminSocket === null ? null : await this.#openSocket(config.adminSocket, handler);
+    const folder = config.dataDir;
+    const metrics = config.metrics === null
+      ? null
+      : await this.#openMonitoring(config.metrics, folder, faces.monitoring);
+    const admin = config.admin === null ? null : await this.#openAdmin(config.admin, folder, handler);
+    const socket = config.adminSocket === null ? null : await this.#openSocket(config.adminSocket, folder, handler);
     const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, faces);
     return { grpc, api: null, admin, admin_socket: socket, metrics };
   }
@@ -69,18 +70,19 @@ export class Listeners {
     while (this.#closers.length > 0) await this.#closers.pop()!();
   }
 
-  #openMonitoring(address: ListenAddress, parts: MonitoringParts): string {
-    let { port } = address;
-    const kept = new KeptServer<Deno.NetAddr>((signal) => {
-      const onError = (error: unknown) => this.#answerFailure(error);
-      const options = { hostname: address.host, port, signal, onListen() {}, onError };
-      const server = Deno.serve(options, (request) => answerMonitoring(request, parts));
-      port = server.addr.port;
-      return server;
-    }, this.#logger);
-    const { hostname } = orExplain("--metrics-addr", address, () => kept.start());
-    this.#closers.push(() => kept.shutdown(HTTP_GRACE_MS));
-    return formatListenAddress({ host: hostname, port });
+  async #openMonitoring(address: ListenAddress, folder: string, parts: MonitoringParts): Promise<string> {
+    const opened = await HttpPort.open({ hostname: address.host, port: address.port }, {
+      name: "metrics",
+      logger: this.#logger,
+      handler: (request) => answerMonitoring(request, parts),
+      onError: (error) => this.#answerFailure(error),
+      folder,
+      places: MONITORING_PLACES,
+    }).catch((cause) => {
+      throw cannotListen("--metrics-addr", address, cause);
+    });
+    this.#closers.push(() => opened.shutdown(HTTP_GRACE_MS));
+    return formatListenAddress({ host: opened.hostname, port: opened.port });
   }
 
   #answerFailure(error: unknown): Response {
@@ -88,19 +90,24 @@ export class Listeners {
     return new Response(null, { status: 500 });
   }
 
-  #openAdmin(address: ListenAddress, handler: AdminHandler): string {
-    const listener = listenAdminTcp({ hostname: address.host, port: address.port }, handler, this.#logger);
+  async #openAdmin(address: ListenAddress, folder: string, handler: AdminHandler): Promise<string> {
+    const listener = await listenAdminTcp(
+      { hostname: address.host, port: address.port },
+      handler,
+      this.#logger,
+      folder,
+    );
     this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
     return listener.address;
   }
 
-  async #openSocket(path: string, handler: AdminHandler): Promise<string> {
-    const listener = await listenAdminSocket(path, handler, this.#logger);
+  async #openSocket(path: string, folder: string, handler: AdminHandler): Promise<string> {
+    const listener = await listenAdminSocket(path, handler, this.#logger, folder);
     this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
     return listener.address;
   }
 
-  async #openGrpc(address: ListenAddress, { grpcServices, grpcTls }: Faces): Promise<string> {
+  async #openGrpc(address: ListenAddress, { grpcServices, grpcTls, isLive }: Faces): Promise<string> {
     const credentials = grpcTls === null
       ? plaintextCredentials()
       : tlsCredentials(grpcTls.material, grpcTls.clientCaPem === undefined ? {} : { clientCaPem: grpcTls.clientCaPem });
@@ -108,19 +115,12 @@ export class Listeners {
       address: formatListenAddress(address),
       credentials,
       services: grpcServices,
+      guard: { isLive, logger: this.#logger },
     }).catch((error) => {
       throw cannotListen("--grpc-addr", address, error instanceof VaultError ? error.cause : error);
     });
     this.#closers.push(() => server.stop());
     return server.address;
-  }
-}
-
-function orExplain<T>(flag: string, address: ListenAddress, open: () => T): T {
-  try {
-    return open();
-  } catch (cause) {
-    throw cannotListen(flag, address, cause);
   }
 }
 

@@ -12,14 +12,15 @@ const ROOT = new URL("../", import.meta.url).href;
 const ARROWS: readonly (readonly [room: string, mayImport: readonly string[]])[] = [
   ["vault/", []],
   ["proto/gen/", []],
+  ["listeners/", []],
   ["version.ts", []],
   ["server/data_dir.ts", []],
   ["server/config_options.ts", []],
   ["server/tls/", ["vault/"]],
   ["server/grpc/", ["vault/", "proto/gen/"]],
-  ["server/", ["vault/", "proto/gen/", "admin/", "version.ts", "server/"]],
+  ["server/", ["vault/", "proto/gen/", "admin/", "listeners/", "version.ts", "server/"]],
   ["admin/client.ts", ["vault/errors.ts", "admin/"]],
-  ["admin/", ["vault/"]],
+  ["admin/", ["vault/", "listeners/"]],
   ["cli/commands/serve.ts", ["cli/", "server/daemon.ts", "server/config_options.ts", "vault/errors.ts"]],
   ["cli/session.ts", ["cli/", "admin/client.ts", "vault/errors.ts", "server/data_dir.ts", "server/offline.ts"]],
   ["cli/", [

@@ -37,7 +37,12 @@ function bearerToken(metadata: Metadata): string | undefined {
   const values = metadata.get("authorization");
   if (values.length === 0) return undefined;
   if (values.length > 1) throw invalidToken();
-  const match = /^bearer(?: +(.*))?$/i.exec(String(values[0]));
+  return bearerOf(String(values[0]));
+}
+
+/** The token in the value of an `authorization` header: undefined where the scheme is another, `""` for none. */
+export function bearerOf(authorization: string): string | undefined {
+  const match = /^bearer(?: +(.*))?$/i.exec(authorization);
   return match === null ? undefined : match[1] ?? "";
 }
 

@@ -7,14 +7,20 @@
  * @module
  */
 
+import type { Http2Server } from "node:http2";
 import { logVerbosity, Server, type ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { VaultError } from "../../vault/errors.ts";
+import type { Logger } from "../../vault/ports.ts";
 import type { GrpcService } from "./definition.ts";
+import { type GuardOptions, Http2Guard } from "./guarded_http2.ts";
 
 /** The contract: old clients send and expect messages of up to 256 MiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** How long calls in flight may take to finish once the server stops. */
 const STOP_GRACE_MS = 10_000;
+/** Of one connection. Clients wait with what is more; without it a connection could open calls without end. */
+const MAX_OPEN_CALLS = 1024;
+const SILENT: Logger = { log: () => {} };
 
 /** What a gRPC server is made of. */
 export interface GrpcServerOptions {
@@ -26,12 +32,16 @@ export interface GrpcServerOptions {
   readonly maxMessageBytes?: number;
   /** How long calls in flight may take once {@link GrpcServer.stop} is called. Default: 10 s. */
   readonly stopGraceMs?: number;
+  /** Who counts as a stranger, and what strangers may do. Absent: everybody does, under the usual limits. */
+  readonly guard?: Partial<GuardOptions>;
 }
 
 /** A server that is listening. */
 export interface GrpcServer {
   /** The actual `host:port`. */
   readonly address: string;
+  /** What calls that are not authenticated hold at present, in bytes. */
+  readonly heldBytes: number;
   /** Refuses new calls, waits for those in flight, then cuts what is left. Safe to repeat. */
   stop(): Promise<void>;
 }
@@ -46,9 +56,37 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server(serverOptions(options.maxMessageBytes ?? MAX_MESSAGE_BYTES));
   for (const { definition, handlers } of options.services) server.addService(definition, handlers);
-  const address = await bind(server, options.address, options.credentials);
+  const guard = new Http2Guard({ isLive: () => false, logger: SILENT, ...options.guard });
+  putUnderGuard(server, guard);
+  const address = await bind(server, options.address, options.credentials).catch((error) => {
+    guard.stop();
+    throw error;
+  });
   let stopped: Promise<void> | undefined;
-  return { address, stop: () => stopped ??= stop(server, address, options) };
+  return {
+    address,
+    get heldBytes() {
+      return guard.heldBytes;
+    },
+    stop: () => stopped ??= stop(server, address, options).finally(() => guard.stop()),
+  };
+}
+
+/** What grpc-js makes an HTTP/2 server with, one for each address of the name that it binds. */
+interface Http2Maker {
+  createHttp2Server(credentials: ServerCredentials): Http2Server;
+}
+
+/** The method is private to grpc-js: should another version lack it, nothing must be served without a guard. */
+function putUnderGuard(server: Server, guard: Http2Guard): void {
+  const maker = server as unknown as Http2Maker;
+  const make = maker.createHttp2Server;
+  if (typeof make !== "function") throw new TypeError("This version of grpc-js can't be put under guard");
+  maker.createHttp2Server = (credentials) => {
+    const http2Server = make.call(server, credentials);
+    guard.attach(http2Server);
+    return http2Server;
+  };
 }
 
 /**
@@ -60,6 +98,7 @@ function serverOptions(maxMessageBytes: number) {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
     "grpc.enable_channelz": 0,
+    "grpc.max_concurrent_streams": MAX_OPEN_CALLS,
   };
 }
 

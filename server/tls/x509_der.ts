@@ -145,7 +145,8 @@ export function authorityFacts(certificate: ArrayBuffer): AuthorityFacts {
   const usage = find(id_ce_keyUsage);
   const constraints = find(id_ce_nameConstraints);
   return {
-    version: version + 1,
+    // The library gives an INTEGER of more than four bytes as text.
+    version: Number(version) + 1,
     isAuthority: basic !== undefined && AsnParser.parse(basic, BasicConstraints).cA,
     maySign: usage === undefined || (AsnParser.parse(usage, KeyUsage).toNumber() & KEY_CERT_SIGN) !== 0,
     permittedDnsNames: constraints === undefined ? null : permittedDnsNames(constraints),

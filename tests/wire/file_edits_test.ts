@@ -269,6 +269,7 @@ Deno.test("a file without a generation is taken whole into a vault that never he
 Deno.test("no way brings a revoked or rotated token back", async (t) => {
   await using folder = await temporaryFolder();
   let it = await Edited.start({ dataDir: folder.path });
+  await using _last = { [Symbol.asyncDispose]: () => it[Symbol.asyncDispose]() };
   const [revoked, rotated] = [await it.admin.issue("alice"), await it.admin.issue("bob")];
   const before = await it.read("tokens");
   await it.admin.issue("carol");

@@ -56,24 +56,17 @@ function writePrivate(path: string, text: string): Promise<void> {
 
 /** Starts on a data folder and waits until both files have been rewritten. */
 async function startSettled(options: StartOptions) {
-  const server = await StartedServer.start(options);
-  const admin = AdminHttp.of(server);
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await StartedServer.start(options));
+  const admin = stack.use(AdminHttp.of(server));
+  const vault = stack.use(VaultClient.of(server));
   const settled = async () => {
     const { files } = await admin.expect<StatusReport>("GET", "/status");
     return files.every(({ state }) => state === "written");
   };
   await eventually("the files are written", settled);
-  const vault = VaultClient.of(server);
-  return {
-    server,
-    admin,
-    vault,
-    async [Symbol.asyncDispose]() {
-      admin[Symbol.dispose]();
-      vault[Symbol.dispose]();
-      await server.stop();
-    },
-  };
+  const owned = stack.move();
+  return { server, admin, vault, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 function dayFromNow(days: number): string {

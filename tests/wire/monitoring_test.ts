@@ -113,7 +113,7 @@ Deno.test("not ready is said while the server stops and a call is in flight", as
   equal(await server.stop(), 0);
 });
 
-Deno.test("a thousand users have labels of their own; the rest count as other, and names can't forge lines", async () => {
+Deno.test("a thousand users have labels of their own, and the rest count as other", async () => {
   await using folder = await temporaryFolder();
   await seedDataFolder(folder.path, 1010);
   await using server = await StartedServer.start({ dataDir: folder.path });

@@ -21,24 +21,16 @@ const vectorBase64 = async (name: string) => (await Deno.readFile(new URL(name, 
 
 /** A vault that took over the shared key set, with a user who may ask for 50 rows. */
 async function startWithImportedKeys(dataDir: string) {
-  const server = await StartedServer.start({ dataDir });
-  const admin = AdminHttp.of(server);
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await StartedServer.start({ dataDir }));
+  const admin = stack.use(AdminHttp.of(server));
+  const vault = stack.use(VaultClient.of(server));
   const files = { sec_key: await vectorText("SecKey.json"), enc_key: await vectorText("EncKey.json") };
   await admin.expect<KeySetRow>("POST", "/keys/import", files);
   await admin.createRole("scorer", ["decrypt_scores", "get_bundle"], "1000000/1s", 50);
   const token = await admin.issue("alice", "scorer");
-  const vault = VaultClient.of(server);
-  return {
-    server,
-    admin,
-    vault,
-    token,
-    async [Symbol.asyncDispose]() {
-      vault[Symbol.dispose]();
-      admin[Symbol.dispose]();
-      await server.stop();
-    },
-  };
+  const owned = stack.move();
+  return { server, admin, vault, token, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 function encryptorOf(secKeyJson: string, seed: string): ScoreEncryptor {

@@ -158,13 +158,16 @@ Deno.test("another team secret than the store's is refused with both fingerprint
 });
 
 Deno.test("two stores without a given team secret have different ones", async () => {
+  const token = "evt_00112233445566778899aabbccddeeff";
   const deks = await Promise.all([1, 2].map(async () => {
-    await using server = await StartedServer.start();
-    using admin = AdminHttp.of(server);
+    await using folder = await temporaryFolder();
+    const row = `tokens:\n  - {user: alice, token: ${token}, role: member}\n`;
+    await Deno.writeTextFile(`${folder.path}/vault-tokens.yml`, row, { mode: 0o600 });
+    await using server = await StartedServer.start({ dataDir: folder.path });
     using vault = VaultClient.of(server);
-    return (await vault.bundle(await admin.issue("alice"))).agent_dek;
+    return (await vault.bundle(token)).agent_dek;
   }));
-  notEqual(deks[0], deks[1]);
+  notEqual(deks[0], deks[1], "the keys of one agent id");
 });
 
 Deno.test("a configuration with an unknown key, or a value that is none, is refused and named", async () => {

@@ -306,6 +306,18 @@ Deno.test("an invalid file stops the start, naming line and key, and changes not
   });
 });
 
+Deno.test("a file that can't even be read stops the start with its path, and is refused on SIGHUP", async () => {
+  await withVault({}, async (it) => {
+    await it.tokensFile();
+    await Deno.remove(it.tokensPath);
+    await Deno.mkdir(it.tokensPath);
+    await it.vault.files.reload(false);
+    assert.match(it.status("tokens").reason!, /vault-tokens\.yml can't be read: /);
+    await it.kill();
+    await assert.rejects(it.open({}), refused("config_invalid", /vault-tokens\.yml can't be read: /));
+  });
+});
+
 Deno.test("an invalid file on SIGHUP is refused and left as it is, and the vault goes on", async () => {
   await withVault({}, async (it) => {
     const token = await it.issue("alice");

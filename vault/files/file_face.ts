@@ -163,7 +163,7 @@ export class FileFace {
 
   async #readEdited(name: FileName): Promise<Documents> {
     this.#trouble.delete(name);
-    const digest = await digestOf(this.#in.paths[name]);
+    const digest = await this.#digestOnDisk(name);
     if (digest === null || this.#isOurs(name, digest)) return {};
     return { [name]: await readFile(name, this.#in.paths[name]) };
   }
@@ -180,8 +180,17 @@ export class FileFace {
 
   async #read(name: FileName): Promise<Document> {
     const path = this.#in.paths[name];
-    if (await digestOf(path) === null) throw new VaultError("not_found", `There is no file ${path}`);
+    if (await this.#digestOnDisk(name) === null) throw new VaultError("not_found", `There is no file ${path}`);
     return await readFile(name, path);
+  }
+
+  async #digestOnDisk(name: FileName): Promise<string | null> {
+    const path = this.#in.paths[name];
+    try {
+      return await digestOf(path);
+    } catch (cause) {
+      throw new VaultError("config_invalid", `${path} can't be read: ${reasonOf(cause)}`, { cause });
+    }
   }
 
   // Taking in
@@ -310,9 +319,7 @@ export class FileFace {
   /** Writes one file: its text, then the digest into the store, then the rename. */
   async #write(name: FileName, overStranger: boolean): Promise<void> {
     const path = this.#in.paths[name];
-    const generation = this.#record(name).generation + 1;
-    this.#writing.add(name);
-    this.#changedWhileWriting.delete(name);
+    const generation = await this.#beginWriting(name);
     try {
       const prepared = await prepareFile(path, renderFile(name, this.#in.state, generation));
       const onDisk = await snapshotOf(path);
@@ -327,6 +334,18 @@ export class FileFace {
     } finally {
       this.#writing.delete(name);
     }
+  }
+
+  /**
+   * In the writer's turn, when no change is under way: each one is either in memory already, and so in the text, or
+   * will find that the file is being written. One that was neither would be missing from a file that counts as current.
+   */
+  #beginWriting(name: FileName): Promise<number> {
+    return this.#in.writer.change(() => {
+      this.#writing.add(name);
+      this.#changedWhileWriting.delete(name);
+      return { writes: [], result: () => this.#record(name).generation + 1 };
+    });
   }
 
   #commitDigest(name: FileName, generation: number, digest: string, previousDigest: string): Promise<void> {

@@ -86,22 +86,39 @@ Deno.test("the files hold no usable token", async () => {
   });
 });
 
+Deno.test("a change whose commit is under way when a write begins is in that file, not lost between two", async () => {
+  await withVault({}, async (it) => {
+    await it.issue("alice");
+    await it.vault.files.flush();
+    await it.issue("bob");
+    const release = it.store.hold();
+    const revoked = it.vault.tokens.revoke("alice");
+    const issued = it.vault.tokens.issue({ user: "carol", role: "member" });
+    const flushed = it.vault.files.flush();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    release();
+    await Promise.all([revoked, issued, flushed]);
+    await it.vault.files.flush();
+    const text = await Deno.readTextFile(it.tokensPath);
+    assert.deepEqual(["alice", "bob", "carol"].map((user) => text.includes(user)), [false, true, true]);
+    assert.equal(it.status("tokens").state, "written");
+  });
+});
+
 Deno.test("a change that comes while a file is being written is in the next one, and marked as changed since this one", async () => {
   await withVault({}, async (it) => {
-    await it.vault.files.flush();
     await it.issue("alice");
-    const release = it.store.hold();
+    await addUsers(it, 20_000);
     const flushed = it.vault.files.flush();
-    await until(() => it.store.asked.at(-1)!.some((write) => write.kind === "file"));
-    const issued = it.issue("bob");
-    release();
-    await Promise.all([flushed, issued]);
+    await until(async () => ((await Deno.stat(`${it.tokensPath}.new`).catch(() => null))?.size ?? 0) > 0);
+    await it.vault.tokens.revoke("alice");
+    await flushed;
     const { generation } = it.status("tokens");
-    const mark = JSON.parse(it.disk.table("file_change").get("tokens/bob")!);
-    const text = await Deno.readTextFile(it.tokensPath);
-    assert.ok(text.includes("bob") || mark.generation > generation, "never in neither");
-    assert.ok((await it.tokensFile()).includes("bob"));
-    assert.equal(it.status("tokens").state, "written");
+    assert.ok((await Deno.readTextFile(it.tokensPath)).includes("user: alice\n"), "it came too late for this one");
+    assert.equal(JSON.parse(it.disk.table("file_change").get("tokens/alice")!).generation, generation + 1);
+    assert.equal(it.status("tokens").state, "pending");
+    assert.ok(!(await it.tokensFile()).includes("user: alice\n"));
+    assert.deepEqual([it.status("tokens").state, it.status("tokens").generation], ["written", generation + 1]);
   });
 });
 

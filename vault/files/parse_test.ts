@@ -312,3 +312,27 @@ Deno.test("a token that stands in a key's or a name's place of an old file is in
   assert.ok(warnings.length >= 3);
   assert.doesNotMatch(warnings.join(), /00112233/);
 });
+
+Deno.test("what a broken file says is not repeated, also where a token there has no form that gives it away", () => {
+  const secret = "s3cret token of an old file";
+  const broken = [
+    `tokens: |${secret}\n`,
+    `tokens: >${secret}\n`,
+    `tokens:\n  - user: alice\n    token: |${secret}\n    role: r\n`,
+    `tokens:\n  - user: alice\n    token: "${secret}\n`,
+    `tokens:\n  - user: alice\n    token: x\n }${secret}: x\n`,
+    `tokens:\n\t- ${secret}\n`,
+    `tokens: "\\${secret}"\n`,
+    `tokens: [${secret}\n`,
+    `${secret}\n`,
+    `tokens: *${secret}\n`,
+    `tokens:\n  - user: a\n    token: [${secret}]\n    role: r\n`,
+    `generation: 1\ntokens:\n  - {user: a, token_hash: ${secret}, agent_id: x, role: r}\n`,
+  ];
+  for (const text of broken) {
+    assert.throws(() => tokens(text), (error: unknown) => {
+      assert.ok(refused("config_invalid")(error), text);
+      return !/s3cret/.test((error as Error).message);
+    }, text);
+  }
+});

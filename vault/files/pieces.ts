@@ -75,7 +75,7 @@ function* pieces(file: FileName, path: string, text: string, begin: number, end:
     isRow ??= rowTest(file, line.text);
     if (isRow?.(line.text)) lastRow = line;
     if (line.end - from <= MAX_PIECE_CHARS) continue;
-    if (lastRow === null || lastRow.at === from) throw tooLong(path, text, from);
+    if (lastRow === null) throw tooLong(path, text, from);
     yield { text: text.slice(from, lastRow.at), line: fromLine };
     from = lastRow.at;
     fromLine = lastRow.number;
@@ -94,7 +94,7 @@ function rowTest(file: FileName, line: string): ((line: string) => boolean) | nu
   if (first === undefined || "\r\t#".includes(first)) return null;
   // Rows in brackets may be spread over lines as one likes: such a text has to fit into one piece.
   if ("[{".includes(first)) return () => false;
-  const next = file === "tokens" ? /-(?: |\r?$)/y : /[^ \t\r#:]/y;
+  const next = file === "tokens" ? /-/y : /[^ \t\r#:]/y;
   return (other) => {
     next.lastIndex = indent.length;
     return other.startsWith(indent) && next.test(other);

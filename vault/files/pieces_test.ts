@@ -84,6 +84,17 @@ Deno.test("a long roles file is cut at its names, quoted and announced ones too"
   assert.equal(generation, 4);
   assert.deepEqual(rows.slice(0, 3).map((one) => "name" in one && one.name), ["r0", "r:1", "r2"]);
   assert.ok(rows.length > 300);
+  // Wherever the cut falls, it does not part a name from what is said of it.
+  for (let shift = 0; shift < 8; shift++) {
+    const announced = manyRows((i) => `  ? r${i}\n  : {${fields}}\n`);
+    const shifted = `roles:\n${"# a line of a comment\n".repeat(shift)}${announced}`;
+    assert.equal(read("roles", shifted).rows.length, announced.split("?").length - 1);
+  }
+});
+
+Deno.test("roles in braces over many lines are refused, not cut in the middle", () => {
+  const braces = `roles:\n  {r: {},\n${manyRows((i) => `  r${i}: {},\n`)}  }\n`;
+  assert.throws(() => read("roles", braces), refused("config_invalid", /line 2: .*belong together/));
 });
 
 Deno.test("doubled rows are found across pieces, with their lines", () => {

@@ -54,7 +54,7 @@ Deno.test("readFile() takes a byte order mark and reports warnings", async () =>
 
 Deno.test("readFile() refuses bytes that are no UTF-8, a folder, and a file that isn't there", async () => {
   await withFile(new Uint8Array([0x74, 0x6f, 0xff, 0xfe, 0x80]), async (path) => {
-    await assert.rejects(readFile("tokens", path), refused("config_invalid", /is not UTF-8$/));
+    await assert.rejects(readFile("tokens", path), refused("config_invalid", new RegExp(`^${path} is not UTF-8$`)));
   });
   const folder = await Deno.makeTempDir();
   await assert.rejects(readFile("tokens", folder), refused("config_invalid"));

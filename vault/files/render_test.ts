@@ -179,5 +179,6 @@ Deno.test("a file of many users is made in parts that each take little time", ()
   const state = stateOf(...Array.from({ length: 5000 }, (_, i) => userWrites(`user${i}`)).flat());
   const parts = [...renderFile("tokens", state, 1)];
   assert.ok(parts.length >= 10);
+  assert.doesNotMatch(parts.join(""), /\n\n/);
   assert.ok(Math.max(...parts.map((part) => part.length)) < 300_000);
 });

@@ -15,6 +15,7 @@ const host = fc.oneof(
   fc.ipV4(),
   fc.ipV4Extended(),
   fc.ipV6().map((ip) => `[${ip}]`),
+  fc.ipV4().map((ip) => `[::ffff:${ip}]`),
   fc.ipV6(),
   fc.domain(),
   fc.constantFrom("localhost", "[::1]", "[::ffff:127.0.0.1]", "127.1", "0", "0x7f.1", "LOCALHOST.", "[fe80::1%lo]", ""),

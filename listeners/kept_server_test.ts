@@ -4,9 +4,9 @@ import { equal, match, ok } from "node:assert/strict";
 
 const LIMIT = 64;
 
-Deno.test("both listeners come back after the process ran out of file descriptors", async () => {
+Deno.test("a KeptServer comes back after the process ran out of file descriptors, on TCP and on a unix socket", async () => {
   const folder = await Deno.makeTempDir();
-  const path = `${folder}/admin.sock`;
+  const path = `${folder}/http.sock`;
   const script = `ulimit -n ${LIMIT}; exec "$0" run --no-prompt -A "$1" "$2"`;
   const url = new URL("./_descriptors_child.ts", import.meta.url).pathname;
   const args = ["-c", script, Deno.execPath(), url, path];
@@ -14,31 +14,21 @@ Deno.test("both listeners come back after the process ran out of file descriptor
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const { value } = await lines.read();
   ok(value !== undefined, "the child did not start");
-  const addresses = JSON.parse(value) as { tcp: string; unix: string };
-  await exhaust(() => Deno.connect(tcpOf(addresses.tcp)));
-  equal(await statusWithin(`http://${addresses.tcp}/tokens`), 401);
+  const port = Number(value);
+  await exhaust(() => Deno.connect({ port }));
+  await answersSoon(`http://127.0.0.1:${port}/`);
   await exhaust(() => Deno.connect({ transport: "unix", path }));
   using client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
-  equal(await statusWithin("http://localhost/tokens", client), 200);
-  equal((await Deno.stat(path)).mode! & 0o777, 0o600, "also the socket that came back is its owner's");
-  equal(await statusWithin(`http://${addresses.tcp}/tokens`), 401);
+  await answersSoon("http://localhost/", client);
+  await answersSoon(`http://127.0.0.1:${port}/`);
   await child.stdin.close();
   const log = (await lines.read()).value ?? "";
   await lines.cancel();
   equal((await child.status).code, 0, new TextDecoder().decode((await child.stderr.getReader().read()).value));
   await child.stderr.cancel().catch(() => undefined);
-  match(
-    log,
-    /(listener_failed.*listener_restored.*){2}/,
-    "the attack must have worked for the test to tell",
-  );
+  match(log, /(listener_failed.*listener_restored.*){2}/, "the attack must have worked for the test to tell");
   await Deno.remove(folder, { recursive: true });
 });
-
-function tcpOf(address: string): Deno.ConnectOptions {
-  const { hostname, port } = new URL(`http://${address}`);
-  return { hostname, port: Number(port) };
-}
 
 /** Opens more idle connections than the child has descriptors, waits, and lets them all go. */
 async function exhaust(connect: () => Promise<Deno.Conn>): Promise<void> {
@@ -53,13 +43,12 @@ async function exhaust(connect: () => Promise<Deno.Conn>): Promise<void> {
 }
 
 /** Asks until there is an answer, 5 s at most. */
-async function statusWithin(url: string, client?: Deno.HttpClient): Promise<number> {
+async function answersSoon(url: string, client?: Deno.HttpClient): Promise<void> {
   const until = performance.now() + 5000;
   for (;;) {
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(500), ...(client ? { client } : {}) });
-      await answer.body?.cancel();
-      return answer.status;
+      return equal(await answer.text(), "here");
     } catch (error) {
       if (performance.now() > until) throw error;
       await pause(50);

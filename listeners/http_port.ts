@@ -1,0 +1,135 @@
+/**
+ * An HTTP port that more clients may reach than the process has descriptors.
+ *
+ * `Deno.serve` takes every connection that there is a descriptor for, tells nobody of it until a request is there, and
+ * gives a request's head any time. Whoever opens enough idle connections takes all descriptors, and with them the gRPC
+ * port and the store. So connections are accepted here, into a fixed number of places, and passed on to a `Deno.serve`
+ * on a unix socket of this process's own. Where all places are taken, the connection that is idle longest makes room.
+ *
+ * @module
+ */
+
+import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { RelayedConnection, type TurnLimits } from "./relayed_connection.ts";
+import { ServerBehind, type ServerBehindOptions } from "./server_behind.ts";
+
+/** Each connection costs a descriptor while it is idle or waits for its turn. */
+const PLACES = 256;
+/** A connection that is idle for less may be about to ask. */
+const MIN_IDLE_MS = 500;
+const LIMITS: TurnLimits = { askingMs: 10_000, restingMs: 75_000, takingMs: 30_000 };
+const SWEEP_MS = 1000;
+/**
+ * More than the kernel grants, which cuts it to its own limit. Deno 2.7 counts every connection that a unix listener
+ * ever had against this, and accepts no more once it is reached.
+ */
+const BACKLOG = 1_000_000_000;
+
+/** What a port is made of. */
+export interface HttpPortOptions extends ServerBehindOptions {
+  /** Default: 256. */
+  readonly places?: number;
+  /** Default: 10 s for a head, 75 s of rest between requests, 30 s to take what is sent. */
+  readonly limits?: Partial<TurnLimits>;
+}
+
+/** Where to listen: port 0 takes a free one; a path becomes a socket with the rights that the process's mask leaves. */
+export type HttpPortAddress = { readonly hostname: string; readonly port: number } | { readonly path: string };
+
+/** An open port. */
+export class HttpPort {
+  /** The actual host, and port; of a unix socket the path and 0. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly #listener: Server;
+  readonly #behind: ServerBehind;
+  readonly #places: number;
+  readonly #limits: TurnLimits;
+  readonly #connections = new Set<RelayedConnection>();
+  readonly #sweeper: ReturnType<typeof setInterval>;
+
+  private constructor(listener: Server, options: HttpPortOptions) {
+    const address = listener.address() as AddressInfo | string;
+    [this.hostname, this.port] = typeof address === "string" ? [address, 0] : [address.address, address.port];
+    this.#behind = new ServerBehind(options);
+    this.#listener = listener;
+    this.#places = options.places ?? PLACES;
+    this.#limits = { ...LIMITS, ...options.limits };
+    listener.on("connection", (socket) => this.#admit(socket));
+    listener.on("error", ({ message }) => {
+      options.logger.log("error", "listener_failed", { listener: options.name, reason: message });
+    });
+    this.#sweeper = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, ...Object.values(this.#limits)));
+  }
+
+  /** Opens a port; rejects with what makes that impossible. The mask is the one of this moment. */
+  static async open(address: HttpPortAddress, options: HttpPortOptions): Promise<HttpPort> {
+    const listener = createServer({ allowHalfOpen: true, noDelay: true });
+    await listening(listener, "path" in address ? address : { host: address.hostname, port: address.port });
+    try {
+      return new HttpPort(listener, options);
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Accepts no more connections and waits for the calls in flight, `graceMs` at most; those that take longer end with
+   * the process. Never rejects.
+   */
+  async shutdown(graceMs: number): Promise<void> {
+    this.#listener.close();
+    clearInterval(this.#sweeper);
+    for (const connection of this.#connections) if (connection.idleSince !== null) connection.end();
+    await this.#behind.shutdown(graceMs);
+  }
+
+  #admit(outside: Socket): void {
+    if (this.#connections.size >= this.#places && !this.#makeRoom(() => true)) return void outside.destroy();
+    const connection = new RelayedConnection(outside, {
+      connectInside: () => this.#connectInside(),
+      now: () => performance.now(),
+      onEnd: (ended) => void this.#connections.delete(ended),
+    });
+    this.#connections.add(connection);
+  }
+
+  #connectInside(): Promise<Socket> {
+    const inside = this.#behind.connect();
+    if (this.#behind.waiting > 0) this.#makeRoomInside();
+    return inside;
+  }
+
+  #sweep(): void {
+    for (const connection of this.#connections) if (connection.isLate(this.#limits)) connection.end();
+    for (let waiting = this.#behind.waiting; waiting > 0 && this.#makeRoomInside(); waiting--);
+  }
+
+  #makeRoomInside(): boolean {
+    return this.#makeRoom((connection) => connection.hasInside);
+  }
+
+  /** Ends the connection that is idle longest among those that would help; false where there is none. */
+  #makeRoom(helps: (connection: RelayedConnection) => boolean): boolean {
+    const latest = performance.now() - MIN_IDLE_MS;
+    let found: { connection: RelayedConnection; since: number } | undefined;
+    for (const connection of this.#connections) {
+      const since = connection.idleSince;
+      if (since === null || since > latest || !helps(connection)) continue;
+      if (found === undefined || since < found.since) found = { connection, since };
+    }
+    found?.connection.end();
+    return found !== undefined;
+  }
+}
+
+/** Listens; rejects where that fails. */
+function listening(listener: Server, options: ListenOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  listener.once("error", reject).listen({ ...options, backlog: BACKLOG }, () => {
+    listener.off("error", reject);
+    resolve();
+  });
+  return promise;
+}

@@ -1,0 +1,251 @@
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { MemoryLogger } from "../tests/fakes/ports.ts";
+import { HttpPort, type HttpPortOptions } from "./mod.ts";
+
+const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+async function open(options: Partial<HttpPortOptions> = {}) {
+  const logger = new MemoryLogger();
+  const port = await HttpPort.open({ hostname: "127.0.0.1", port: 0 }, {
+    name: "test",
+    logger,
+    handler: () => new Response("here"),
+    onError: () => new Response(null, { status: 500 }),
+    ...options,
+  });
+  const url = `http://127.0.0.1:${port.port}/`;
+  const connect = () => Deno.connect({ hostname: "127.0.0.1", port: port.port });
+  return { port, logger, url, connect, [Symbol.asyncDispose]: () => port.shutdown(500) };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function say(connection: Deno.Conn, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+/** What comes until the other side closes, or until it fits. Two seconds at most. */
+async function hear(connection: Deno.Conn, fits: RegExp = /$^/): Promise<{ text: string; isClosed: boolean }> {
+  const buffer = new Uint8Array(65_536);
+  let text = "";
+  for (const until = performance.now() + 2000; performance.now() < until;) {
+    const read = connection.read(buffer).catch(() => null);
+    const length = await Promise.race([read, pause(until - performance.now()).then(() => "late" as const)]);
+    if (length === null || length === "late") return { text, isClosed: length === null };
+    text += new TextDecoder().decode(buffer.subarray(0, length));
+    if (fits.test(text)) break;
+  }
+  return { text, isClosed: false };
+}
+
+Deno.test("HttpPort passes requests on, one after the other on one connection", async () => {
+  await using served = await open({ handler: async (request) => new Response(`<${await request.text()}>`) });
+  using connection = await served.connect();
+  for (const body of ["one", "two", ""]) {
+    await say(connection, `LIST /x HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    match((await hear(connection, />/)).text, new RegExp(`200 OK[^]*<${body}>`));
+  }
+});
+
+Deno.test("HttpPort takes a head in single bytes, a body after 100 Continue, and two requests at once", async () => {
+  await using served = await open({ handler: async (request) => new Response(`<${await request.text()}>`) });
+  using bytewise = await served.connect();
+  for (const byte of GET) await say(bytewise, byte);
+  match((await hear(bytewise, />/)).text, /<>/);
+  using waiting = await served.connect();
+  await say(waiting, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n");
+  match((await hear(waiting, /Continue\r\n\r\n/)).text, /^HTTP\/1\.1 100/);
+  await say(waiting, "abc");
+  match((await hear(waiting, />/)).text, /<abc>/);
+  using both = await served.connect();
+  await say(both, GET + GET);
+  match((await hear(both, /<>[^]*<>/)).text, /<>[^]*<>/);
+});
+
+Deno.test("HttpPort answers a client that closes its side after the request, and one that asks for the connection's end", async () => {
+  await using served = await open({
+    handler: async () => {
+      await pause(50);
+      return new Response("late");
+    },
+  });
+  using half = await served.connect();
+  await say(half, GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+  const { text, isClosed } = await hear(half);
+  deepEqual([text.endsWith("late"), isClosed], [true, true]);
+});
+
+Deno.test("HttpPort carries many megabytes both ways, to a client that reads late", async () => {
+  const size = 8 * 1024 * 1024;
+  await using served = await open({ handler: async (request) => new Response(await request.bytes()) });
+  const body = crypto.getRandomValues(new Uint8Array(65_536));
+  const whole = new Uint8Array(size);
+  for (let at = 0; at < size; at += body.length) whole.set(body, at);
+  const answer = await fetch(served.url, { method: "POST", body: whole });
+  await pause(200);
+  deepEqual(await answer.bytes(), whole);
+});
+
+Deno.test("HttpPort tells the handler when its caller goes away", async () => {
+  const gone = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  await using served = await open({
+    handler: async (request) => {
+      request.signal.addEventListener("abort", () => gone.resolve());
+      asked.resolve();
+      await gone.promise;
+      return new Response();
+    },
+  });
+  const connection = await served.connect();
+  await say(connection, GET);
+  await asked.promise;
+  connection.close();
+  await Promise.race([gone.promise, pause(2000).then(() => Promise.reject(new Error("the handler was not told")))]);
+});
+
+Deno.test("HttpPort closes who says nothing, who is slow with a head, and who rests too long; not who is answered late", async () => {
+  const handler = async () => {
+    await pause(600);
+    return new Response("late");
+  };
+  await using served = await open({ handler, limits: { askingMs: 200, restingMs: 400 } });
+  using silent = await served.connect();
+  using slow = await served.connect();
+  const trickle = (async () => {
+    for (let i = 0; i < 10; i++) await pause(50).then(() => say(slow, "x"));
+  })().catch(() => {});
+  using patient = await served.connect();
+  await say(patient, GET);
+  deepEqual(await hear(silent), { text: "", isClosed: true });
+  deepEqual(await hear(slow), { text: "", isClosed: true });
+  await trickle;
+  const answered = await hear(patient, /late/);
+  match(answered.text, /late/);
+  const restingSince = performance.now();
+  deepEqual(await hear(patient), { text: "", isClosed: true });
+  const rested = performance.now() - restingSince;
+  ok(rested > 250 && rested < 1500, `it rested ${rested} ms`);
+});
+
+Deno.test("HttpPort closes a slow head on a connection that has had an answer", async () => {
+  await using served = await open({ limits: { askingMs: 200, restingMs: 60_000 } });
+  using connection = await served.connect();
+  await say(connection, GET);
+  match((await hear(connection, /here/)).text, /here/);
+  await say(connection, "GET / HT");
+  equal((await hear(connection)).isClosed, true);
+});
+
+Deno.test("HttpPort closes who does not take an answer", async () => {
+  const big = new Uint8Array(64 * 1024 * 1024);
+  await using served = await open({ handler: () => new Response(big), limits: { takingMs: 300 } });
+  using connection = await served.connect();
+  await say(connection, GET);
+  await pause(1200);
+  let received = 0;
+  const buffer = new Uint8Array(1024 * 1024);
+  for (;;) {
+    const length = await connection.read(buffer).catch(() => null);
+    if (length === null) break;
+    received += length;
+  }
+  ok(received < big.length, `${received} bytes came`);
+});
+
+Deno.test("HttpPort speaks no HTTP/2, whose connections ask and rest at once", async () => {
+  await using served = await open();
+  using connection = await served.connect();
+  await say(connection, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  deepEqual(await hear(connection), { text: "", isClosed: true });
+});
+
+Deno.test("HttpPort lets the longest idle connection make room, and answers a newcomer meanwhile", async () => {
+  await using served = await open({ places: 4 });
+  const idle: Deno.Conn[] = [];
+  for (let i = 0; i < 4; i++) idle.push(await served.connect());
+  await pause(600);
+  equal(await (await fetch(served.url)).text(), "here");
+  equal((await hear(idle[0]!)).isClosed, true);
+  await say(idle[1]!, GET);
+  match((await hear(idle[1]!, /here/)).text, /here/);
+  for (const connection of idle) connection.close();
+});
+
+Deno.test("HttpPort closes newcomers while all its places are busy or young", async () => {
+  await using served = await open({ places: 2 });
+  const [first, second] = [await served.connect(), await served.connect()];
+  using third = await served.connect();
+  equal((await hear(third)).isClosed, true);
+  await say(first!, GET);
+  match((await hear(first!, /here/)).text, /here/);
+  for (const connection of [first, second]) connection!.close();
+});
+
+Deno.test("HttpPort answers 200 callers who come at the same moment", async () => {
+  await using served = await open({
+    handler: async () => {
+      await pause(20);
+      return new Response("here");
+    },
+  });
+  const answers = Array.from({ length: 200 }, async () => {
+    using connection = await served.connect();
+    await say(connection, GET);
+    return (await hear(connection, /here/)).text;
+  });
+  for (const answer of await Promise.all(answers)) match(answer, /here/);
+});
+
+Deno.test("HttpPort is not held up by connections that rest inside", async () => {
+  await using served = await open();
+  const resting = await Promise.all(Array.from({ length: 30 }, async (_, index) => {
+    const connection = await served.connect();
+    await say(connection, GET);
+    if (index < 24) match((await hear(connection, /here/)).text, /here/);
+    return connection;
+  }));
+  for (const connection of resting.slice(24)) match((await hear(connection, /here/)).text, /here/);
+  for (const connection of resting) connection.close();
+});
+
+Deno.test("HttpPort survives clients that break off at any moment", async () => {
+  await using served = await open({ handler: async (request) => new Response(await request.text()) });
+  const post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
+  for (let round = 0; round < 100; round++) {
+    const connection = await served.connect();
+    await say(connection, (round % 2 ? post : GET).slice(0, 1 + round % post.length));
+    if (round % 3 === 0) await pause(2);
+    connection.close();
+  }
+  equal(await (await fetch(served.url)).text(), "here".slice(0, 0));
+});
+
+Deno.test("HttpPort rejects where it can't listen, and leaves nothing behind", async () => {
+  await using served = await open();
+  const again = HttpPort.open({ hostname: "127.0.0.1", port: served.port.port }, {
+    name: "again",
+    logger: new MemoryLogger(),
+    handler: () => new Response(),
+    onError: () => new Response(),
+  });
+  await rejects(again, { code: "EADDRINUSE" });
+});
+
+Deno.test("HttpPort keeps its own socket in the folder it is given, for this user alone, and takes it away", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/test.http`, "left by a process that was killed");
+  const served = await open({ folder });
+  deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["test.http"]);
+  equal(await (await fetch(served.url)).text(), "here");
+  await served[Symbol.asyncDispose]();
+  deepEqual([...Deno.readDirSync(folder)], []);
+  const long = `${folder}/${"x".repeat(100)}`;
+  await Deno.mkdir(long);
+  await using elsewhere = await open({ folder: long });
+  equal(await (await fetch(elsewhere.url)).text(), "here");
+  await Deno.remove(folder, { recursive: true });
+});

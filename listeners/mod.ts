@@ -1,0 +1,11 @@
+/**
+ * Listening for HTTP where strangers can connect.
+ *
+ * Owns: how many may be connected, how long each may take to ask, and that a port comes back when it fails.
+ * Relies on: nothing but a logger.
+ * Leaves to its neighbours: which address is listened on, who may ask, and every answer.
+ *
+ * @module
+ */
+
+export { HttpPort, type HttpPortOptions } from "./http_port.ts";

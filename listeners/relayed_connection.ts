@@ -1,0 +1,167 @@
+/**
+ * One connection of a client, passed on to the HTTP server behind. It is HTTP to nobody here: the bytes are looked at
+ * only to know whose turn it is, so that each side can be given a time.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import { HeadWatch } from "./head_watch.ts";
+
+/** A head longer than this is the server's to refuse. */
+const MAX_HELD_BYTES = 64 * 1024;
+/** `HTTP/1.1 100 Continue`: an answer after which the body is still to come. */
+const INTERIM = /^HTTP\/1\.1 1\d\d/;
+
+/** How long each turn may take, in milliseconds. */
+export interface TurnLimits {
+  /** From the connection, or the first byte of a request, to the end of the request's head. */
+  readonly askingMs: number;
+  /** From the last byte of an answer to the first of the next request. */
+  readonly restingMs: number;
+  /** For the client to take what is written to it. */
+  readonly takingMs: number;
+}
+
+/** What a connection asks of the outside. */
+export interface RelayPorts {
+  /** Connects to the server behind, as soon as there is a place. Asked once, when a head is there. */
+  readonly connectInside: () => Promise<Socket>;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  /** Told when the connection has ended. */
+  readonly onEnd: (connection: RelayedConnection) => void;
+}
+
+/**
+ * Whose turn it is. `asking`: the client's, its request's head is not all there. `answering`: the server's; how long
+ * it gives the body, and itself, is its own affair. `resting`: nobody's, the last answer has begun and no request has.
+ */
+type Turn = "asking" | "answering" | "resting";
+
+/** A connection from its acceptance to its end. */
+export class RelayedConnection {
+  readonly #outside: Socket;
+  readonly #ports: RelayPorts;
+  #inside: Socket | "wanted" | null = null;
+  #turn: Turn = "asking";
+  #since: number;
+  #takingSince: number | null = null;
+  #head = new HeadWatch();
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #hasEnded = false;
+
+  /** @param outside The client's connection; it must be allowed to be half open. */
+  constructor(outside: Socket, ports: RelayPorts) {
+    this.#outside = outside;
+    this.#ports = ports;
+    this.#since = ports.now();
+    outside.on("data", (bytes: Buffer) => this.#hear(bytes));
+    outside.on("end", () => this.#endInside());
+    // A socket that fails says so and closes; an error that nobody listens for would end the process.
+    outside.on("error", () => this.end()).on("close", () => this.end());
+  }
+
+  /** Since when nobody has asked for anything here; null while something is under way. */
+  get idleSince(): number | null {
+    return this.#turn === "answering" || this.#takingSince !== null ? null : this.#since;
+  }
+
+  /** Whether it holds a connection to the server behind. */
+  get hasInside(): boolean {
+    return this.#inside !== null && this.#inside !== "wanted";
+  }
+
+  /** Whether a turn has taken longer than it may. */
+  isLate({ askingMs, restingMs, takingMs }: TurnLimits): boolean {
+    const now = this.#ports.now();
+    if (this.#takingSince !== null && now > this.#takingSince + takingMs) return true;
+    if (this.#turn === "answering") return false;
+    return now > this.#since + (this.#turn === "asking" ? askingMs : restingMs);
+  }
+
+  /** Ends both sides. Safe to repeat. */
+  end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#held = [];
+    this.#outside.destroy();
+    if (this.#inside !== null && this.#inside !== "wanted") this.#inside.destroy();
+    this.#ports.onEnd(this);
+  }
+
+  /** A client that has said all may still be waiting for its answer. */
+  #endInside(): void {
+    if (this.#inside === null) return this.end();
+    if (this.#inside !== "wanted") this.#inside.end();
+  }
+
+  #hear(bytes: Buffer): void {
+    this.#watch(bytes);
+    if (this.#hasEnded) return;
+    if (this.#inside !== null && this.#inside !== "wanted") return this.#passIn(this.#inside, bytes);
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    if (this.#turn === "answering" || this.#heldBytes > MAX_HELD_BYTES) this.#wantInside();
+  }
+
+  #watch(bytes: Buffer): void {
+    if (this.#turn === "answering") return;
+    if (this.#turn === "resting") this.#turnTo("asking");
+    const heard = this.#head.hear(bytes);
+    if (heard === "refused") this.end();
+    if (heard === "complete") this.#turnTo("answering");
+  }
+
+  #passIn(inside: Socket, bytes: Buffer): void {
+    if (inside.write(bytes)) return;
+    this.#outside.pause();
+    inside.once("drain", () => this.#outside.resume());
+  }
+
+  /** Takes no more from the client until it can be passed on. */
+  #wantInside(): void {
+    if (this.#inside !== null) return;
+    this.#inside = "wanted";
+    this.#outside.pause();
+    this.#ports.connectInside().then((inside) => this.#takeInside(inside), () => this.end());
+  }
+
+  #takeInside(inside: Socket): void {
+    this.#inside = inside;
+    if (this.#hasEnded) return void inside.destroy();
+    inside.on("data", (bytes: Buffer) => this.#passOut(inside, bytes));
+    inside.on("error", () => this.end()).on("close", () => this.#finish());
+    inside.write(Buffer.concat(this.#held));
+    this.#held = [];
+    if (this.#outside.readableEnded) inside.end();
+    this.#outside.resume();
+  }
+
+  #passOut(inside: Socket, bytes: Buffer): void {
+    if (!INTERIM.test(bytes.toString("latin1", 0, 12))) this.#turnTo("resting");
+    if (this.#outside.write(bytes)) return;
+    this.#takingSince = this.#ports.now();
+    inside.pause();
+    this.#outside.once("drain", () => {
+      this.#takingSince = null;
+      this.#since = this.#ports.now();
+      inside.resume();
+    });
+  }
+
+  /** The server behind has closed: what is on its way to the client may still arrive. */
+  #finish(): void {
+    if (this.#hasEnded) return;
+    this.#takingSince ??= this.#ports.now();
+    this.#outside.end(() => this.end());
+  }
+
+  #turnTo(turn: Turn): void {
+    this.#turn = turn;
+    this.#since = this.#ports.now();
+    if (turn === "asking") this.#head = new HeadWatch();
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Stands between the network and grpc-js: what strangers may hold, how long they may take, how many may connect.
+ *
+ * grpc-js bounds one message and nothing else. Its HTTP/2 server is taken over before it listens: every stream passes
+ * here first, with its headers, and so does each chunk.
+ *
+ * @module
+ */
+
+import {
+  constants,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { status } from "@grpc/grpc-js";
+import type { Logger } from "../../vault/ports.ts";
+import { ConnectionTable } from "./connection_table.ts";
+import { spareDescriptors } from "./descriptors.ts";
+import { type CallGuard, GuardedCall, refuseUnseen } from "./guarded_call.ts";
+import { type BudgetLimits, DEFAULT_BUDGET, UnauthenticatedBudget } from "./unauthenticated_budget.ts";
+
+/** How long a call that is not authenticated may take to send its request, and the rate that gives it longer. */
+const REQUEST_MS = 30_000;
+const REQUEST_BYTES_PER_MS = 256;
+/** How long a connection may take for TLS and for the HTTP/2 preface with its settings. */
+const HANDSHAKE_MS = 10_000;
+/** How often deadlines are looked at. */
+const SWEEP_MS = 1000;
+/** How often what was refused is logged: whoever floods must not fill the disk. */
+const REPORT_MS = 10_000;
+
+/** What the guard is made of. */
+export interface GuardOptions {
+  /** Whether a token of `authorization` metadata is one that would be let in now. Counts nothing. */
+  readonly isLive: (token: string) => boolean;
+  readonly logger: Logger;
+  /** Default: 512 MiB, 272 MiB a peer. */
+  readonly limits?: BudgetLimits;
+  /** Default: 30 s, and 1 s more for each 256 KB that came in. */
+  readonly requestMs?: number;
+  /** Default: 10 s. */
+  readonly handshakeMs?: number;
+}
+
+/** The guard of one gRPC server, on whatever addresses it listens. */
+export class Http2Guard {
+  readonly #connections: ConnectionTable;
+  readonly #budget: UnauthenticatedBudget;
+  readonly #calls: CallGuard;
+  readonly #logger: Logger;
+  readonly #requestMs: number;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #refused = new Map<string, number>();
+  #reportedAt = -Infinity;
+  /** Read once a second: a call needs no better one, and reading a clock costs more than what it is for. */
+  #now = performance.now();
+
+  constructor(options: GuardOptions) {
+    const { isLive, logger, limits = DEFAULT_BUDGET, requestMs = REQUEST_MS, handshakeMs = HANDSHAKE_MS } = options;
+    const count = (reason: string) => void this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+    this.#budget = new UnauthenticatedBudget(limits);
+    this.#calls = { budget: this.#budget, isLive, onRefusal: count };
+    this.#connections = new ConnectionTable({
+      budget: this.#budget,
+      handshakeMs,
+      now: () => performance.now(),
+      spareDescriptors,
+      onClosed: count,
+    });
+    this.#logger = logger;
+    this.#requestMs = requestMs;
+    this.#timer = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, requestMs, handshakeMs));
+  }
+
+  /** What callers that are not authenticated hold at present, in bytes. */
+  get heldBytes(): number {
+    return this.#budget.bytes;
+  }
+
+  /** Ends the timer. What it guards goes on under guard, without deadlines. */
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Takes over an HTTP/2 server that has all its listeners and does not listen yet. */
+  attach(server: Http2Server): void {
+    intercept(server, "connection", (socket: Socket) => this.#connections.accept(socket));
+    intercept(server, "stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      return this.#admits(stream, headers);
+    });
+    // Answered on its headers alone, as an unknown method is: nobody will read what it goes on sending.
+    server.on("stream", (stream) => {
+      if ((stream as ServerHttp2Stream).headersSent && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+    server.prependListener("session", (session: ServerHttp2Session) => this.#connections.attach(session));
+    // An error that nobody listens for would end the process.
+    server.on("error", (error) => this.#logger.log("warn", "grpc_listener_failed", { reason: error.message }));
+  }
+
+  /** Whether grpc-js may have the stream. */
+  #admits(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+    const connection = this.#connections.of(stream.session);
+    // Reset or gone before its turn: answering such a stream throws.
+    if (connection === undefined || stream.destroyed || stream.closed) return false;
+    const encoding = headers["grpc-encoding"];
+    if (encoding !== undefined && encoding !== "identity") {
+      this.#calls.onRefusal("compressed");
+      refuseUnseen(stream, status.UNIMPLEMENTED, "Compressed messages are not served");
+      return false;
+    }
+    const call = new GuardedCall(stream, headers, this.#calls, this.#now);
+    connection.openCalls++;
+    connection.calledAt = this.#now;
+    stream.once("close", () => {
+      connection.openCalls--;
+      connection.calledAt = this.#now;
+      this.#budget.close(call);
+    });
+    this.#budget.open(call, connection.account);
+    return true;
+  }
+
+  #sweep(): void {
+    this.#now = performance.now();
+    this.#connections.sweep();
+    for (const call of this.#budget.calls()) if (call instanceof GuardedCall && this.#isLate(call)) this.#cut(call);
+    if (this.#refused.size === 0 || this.#now < this.#reportedAt + REPORT_MS) return;
+    this.#reportedAt = this.#now;
+    this.#logger.log("warn", "grpc_refused", Object.fromEntries(this.#refused));
+    this.#refused.clear();
+  }
+
+  #isLate({ isComplete, startedAt, receivedBytes }: GuardedCall): boolean {
+    return !isComplete && this.#now > startedAt + this.#requestMs + receivedBytes / REQUEST_BYTES_PER_MS;
+  }
+
+  #cut(call: GuardedCall): void {
+    if (call.isAuthenticated()) this.#budget.close(call);
+    else call.end(status.DEADLINE_EXCEEDED, "The request did not arrive in time", "too_slow");
+  }
+}
+
+/** Lets those who listen for an event have it only where `admits` says so. */
+function intercept<Args extends unknown[]>(server: Http2Server, event: string, admits: (...args: Args) => boolean) {
+  const inner = server.listeners(event);
+  server.removeAllListeners(event);
+  server.on(event, (...args) => {
+    if (admits(...args as Args)) { for (const listener of inner) Reflect.apply(listener, server, args); }
+  });
+}
