@@ -81,7 +81,7 @@ export class ProcessFacts implements ProcessReadings {
       ...this.publicStatus(),
       health: health.status,
       reasons: health.reasons,
-      users: state.users.size,
+      users: state.userCount,
       tokens: state.liveTokenCount,
       roles: state.roles.size,
       secret_version: Math.max(...state.secrets.keys()),

@@ -28,6 +28,8 @@ export const ERROR_TABLE = {
   token_expired: { grpc: "UNAUTHENTICATED", http: 401, exit: 1 },
   /** The role lacks the scope, or the request came from a place that may not ask. */
   scope_denied: { grpc: "PERMISSION_DENIED", http: 403, exit: 1 },
+  /** The caller's policies don't allow it; the wire never says why. */
+  permission_denied: { grpc: "PERMISSION_DENIED", http: 403, exit: 1 },
   /** No such user, role, version or route. */
   not_found: { grpc: "NOT_FOUND", http: 404, exit: 1 },
   /** The name is taken, or the user already has a token. */

@@ -9,14 +9,16 @@
 
 import type { RecordKind, Records, RoleRecord, UserRecord, UserTokenRecord } from "./storage/records.ts";
 import type { FheKeyRecord, FileRecord, SecretVersionRecord } from "./storage/records.ts";
+import type { IdentityRecords } from "./storage/identity_records.ts";
 import type { Store, Write } from "./storage/store.ts";
+import { isTableKind, TABLE_KINDS, type TableKind, Tables, type Watcher } from "./tables.ts";
 import type { SlidingWindow } from "./tokens/sliding_window.ts";
 
-/** A user with what is only remembered while the process runs. */
+/** A user, or an entity of the identity API, with what is only remembered while the process runs. */
 export interface User {
   record: UserRecord;
-  /** Its place in {@link VaultState.userList}. */
-  readonly index: number;
+  /** Its place in {@link VaultState.userList}; -1 while it is an entity of the identity API alone. */
+  index: number;
   /** The one user token that is current, if any; older ones may still live in their grace. */
   token: UserToken | null;
   window: SlidingWindow | null;
@@ -37,8 +39,9 @@ export function agentIdOf(tokenHash: string): string {
 export class VaultState {
   /** Number of the last change applied. */
   sequence = 0;
+  /** Every entity by its id, deleted ones included. */
   readonly users = new Map<string, User>();
-  /** All users in the order of their creation. */
+  /** All users in the order of their creation; one that was deleted keeps its place. */
   readonly userList: User[] = [];
   /** Users by case-folded name; more than one only where an old file had names that clash. */
   readonly #usersByFoldedName = new Map<string, User | User[]>();
@@ -53,21 +56,42 @@ export class VaultState {
   readonly fheKeys = new Map<string, FheKeyRecord>();
   readonly files = new Map<string, FileRecord>();
   readonly meta = new Map<string, string | number>();
+  /** Users that there are, without deleted ones and without entities of the identity API. */
+  userCount = 0;
   /** Tokens that are some user's current one. */
   liveTokenCount = 0;
   /** How many current tokens name each role. */
   readonly tokensByRole = new Map<string, number>();
+  readonly #tables = new Tables();
+  readonly #entityWatchers: Watcher<UserRecord>[] = [];
 
   /** Reads a whole store into memory. */
   static async load(store: Store): Promise<VaultState> {
     const state = new VaultState();
-    for (const kind of ["meta", "secret", "role", "user", "user_token", "fhe_key", "file"] as const) {
+    const kinds = ["meta", "secret", "role", "user", "user_token", "fhe_key", "file", ...TABLE_KINDS] as const;
+    for (const kind of kinds) {
       for await (const page of store.read(kind)) {
         for (const row of page) state.#put(kind, row.key, row.value);
       }
     }
     state.sequence = await store.sequence();
     return state;
+  }
+
+  /** The records of a kind by key, live. */
+  table<K extends TableKind>(kind: K): ReadonlyMap<string, Records[K]> {
+    return this.#tables.of(kind);
+  }
+
+  /** Tells `watcher` of every record of a kind that there is, and of every later change. */
+  watch<K extends TableKind>(kind: K, watcher: Watcher<Records[K]>): void {
+    this.#tables.watch(kind, watcher);
+  }
+
+  /** Tells `watcher` of every entity that there is, and of every later change. */
+  watchEntities(watcher: Watcher<UserRecord>): void {
+    for (const { record } of this.users.values()) watcher(record, undefined, record.entityId);
+    this.#entityWatchers.push(watcher);
   }
 
   /** Applies committed writes. */
@@ -97,6 +121,7 @@ export class VaultState {
   }
 
   #put<K extends RecordKind>(kind: K, key: string, value: Records[K]): void {
+    if (isTableKind(kind)) return this.#tables.set<TableKind>(kind, key, value as IdentityRecords[TableKind]);
     switch (kind) {
       case "user":
         return this.#putUser(value as UserRecord);
@@ -121,24 +146,37 @@ export class VaultState {
   }
 
   #delete(kind: RecordKind, key: string): void {
-    if (kind === "role") this.roles.delete(key);
+    if (isTableKind(kind)) this.#tables.set(kind, key, undefined);
+    else if (kind === "role") this.roles.delete(key);
     else if (kind === "meta") this.meta.delete(key);
     else if (kind === "file") this.files.delete(key);
     else if (kind !== "file_change") throw new TypeError(`Records of kind ${kind} are never deleted`);
   }
 
   #putUser(record: UserRecord): void {
-    const known = this.users.get(record.entityId);
-    if (known !== undefined) {
-      known.record = record;
-      return;
-    }
-    const user: User = { record, index: this.userList.length, token: null, window: null };
+    const user = this.users.get(record.entityId) ?? { record, index: -1, token: null, window: null };
+    const before = this.users.has(record.entityId) ? user.record : undefined;
+    user.record = record;
     this.users.set(record.entityId, user);
-    this.userList.push(user);
-    const folded = foldName(record.name);
-    const others = this.usersByFoldedName(record.name);
+    if (isListed(record)) this.#listUser(user);
+    else if (before !== undefined && isListed(before)) this.#forgetUser(user);
+    for (const watcher of this.#entityWatchers) watcher(record, before, record.entityId);
+  }
+
+  #listUser(user: User): void {
+    if (user.index >= 0) return;
+    user.index = this.userList.push(user) - 1;
+    this.userCount++;
+    const folded = foldName(user.record.name);
+    const others = this.usersByFoldedName(user.record.name);
     this.#usersByFoldedName.set(folded, others.length === 0 ? user : [...others, user]);
+  }
+
+  #forgetUser(user: User): void {
+    this.userCount--;
+    const others = this.usersByFoldedName(user.record.name).filter((other) => other !== user);
+    if (others.length === 0) this.#usersByFoldedName.delete(foldName(user.record.name));
+    else this.#usersByFoldedName.set(foldName(user.record.name), [...others]);
   }
 
   #putToken(record: UserTokenRecord): void {
@@ -182,6 +220,11 @@ export class VaultState {
 /** Whether a token is its user's current one: neither ended nor replaced by a newer one that it outlives in grace. */
 function isCurrent(record: UserTokenRecord): boolean {
   return record.ended === undefined && record.graceUntil === undefined;
+}
+
+/** Whether a record is a user of the vault, whose name is taken. */
+export function isListed({ isUser, deletedAt }: UserRecord): boolean {
+  return isUser !== false && deletedAt === undefined;
 }
 
 function foldName(name: string): string {

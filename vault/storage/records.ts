@@ -6,6 +6,7 @@
 
 import type { RateLimit } from "../roles/rate_limit.ts";
 import type { Scope } from "../roles/scope.ts";
+import type { IdentityRecords, MetadataEntry } from "./identity_records.ts";
 
 /** One person or agent: the entity that tokens, keys and trails hang off. Key: `entityId`. */
 export interface UserRecord {
@@ -21,6 +22,25 @@ export interface UserRecord {
   readonly indexKeyLeftAt?: number;
   /** Score rows this user ever received; past some hundreds the FHE key must be taken as known to them. */
   readonly scoreRows?: number;
+  /**
+   * False for an entity that only the identity API knows (made by a login, or by a write to `identity/entity`): it has
+   * no evt token and doesn't hold its name among the users. Absent: a user.
+   */
+  readonly isUser?: false;
+  /** The entity's name where it isn't {@link name}; unique after case folding among entities. */
+  readonly entityName?: string;
+  readonly metadata?: Readonly<Record<string, MetadataEntry>>;
+  readonly policies?: readonly string[];
+  /** Milliseconds; absent: {@link createdAt}. */
+  readonly updatedAt?: number;
+  /** Counts writes of the entity, for check-and-set; absent: 1. */
+  readonly version?: number;
+  /** Entities that were merged into this one. */
+  readonly mergedEntityIds?: readonly string[];
+  /** Set on an entity that was merged away: the one that took its credentials over. */
+  readonly mergedInto?: string;
+  /** Set on a deleted entity: its tombstone. The name then means a new entity. */
+  readonly deletedAt?: number;
 }
 
 /** Why a user token stopped being live. */
@@ -50,6 +70,8 @@ export interface UserTokenRecord {
 /** A role. Key: its name. */
 export interface RoleRecord {
   readonly name: string;
+  /** Policies that evt tokens of this role carry on the identity API; absent: none but `default`. */
+  readonly policies?: readonly string[];
   readonly scope: readonly Scope[];
   readonly topK: number;
   readonly rateLimit: RateLimit;
@@ -109,7 +131,7 @@ export interface FheKeyRecord {
 }
 
 /** The record type of each kind. */
-export interface Records {
+export interface Records extends IdentityRecords {
   readonly meta: MetaRecord;
   readonly secret: SecretVersionRecord;
   readonly role: RoleRecord;

@@ -65,8 +65,12 @@ export class UserService {
   *list(page: { after?: string; limit?: number } = {}): Iterable<UserSummary> {
     const from = page.after === undefined ? 0 : this.#user(page.after).index + 1;
     const users = this.#state.userList;
-    const end = Math.min(users.length, from + (page.limit ?? users.length));
-    for (let i = from; i < end; i++) yield this.#summary(users[i]!);
+    let left = page.limit ?? Infinity;
+    for (let i = from; i < users.length && left > 0; i++) {
+      if (users[i]!.record.deletedAt !== undefined) continue;
+      left--;
+      yield this.#summary(users[i]!);
+    }
   }
 
   /** One user; `not_found`. */
