@@ -54,6 +54,8 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
   app.use(guard(routes, keys.digest));
   for (const route of routes) mount(app, route, parts);
   for (const [path, methods] of methodsByPath(routes)) app.all(path, (c) => methodNotAllowed(c.req.method, methods));
+  const { identityApi } = parts;
+  if (identityApi !== undefined) app.all("/v1/*", (c) => identityApi(c.req.raw));
   app.notFound(() => problemResponse(new VaultError("not_found", "No such route")));
   const refusals = new RefusalLog(parts.logger, parts.clock);
   app.onError((thrown, c) => answerError(thrown, c, parts, refusals));

@@ -8,4 +8,5 @@
  * @module
  */
 
+export { KeptServer } from "./kept_server.ts";
 export { HttpPort, type HttpPortOptions } from "./http_port.ts";

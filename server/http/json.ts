@@ -11,6 +11,8 @@ import { VaultError } from "../../vault/errors.ts";
 
 const MAX_DEPTH = 64;
 const MAX_VALUES = 20_000;
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
 
 /** A number as it was written. */
 export class LosslessNumber {
@@ -23,8 +25,8 @@ export class LosslessNumber {
  * @throws {VaultError} `invalid_argument`.
  */
 export function parseJson(text: string): unknown {
-  const budget = { values: 0 };
-  return toMaps(parseLossless(text), 0, budget);
+  assertSimple(text);
+  return toMaps(parseLossless(text));
 }
 
 function parseLossless(text: string): unknown {
@@ -41,13 +43,35 @@ function keepNumber(_key: string, value: unknown, context?: { readonly source?: 
   return String(value) === context.source ? value : new LosslessNumber(context.source);
 }
 
-function toMaps(value: unknown, depth: number, budget: { values: number }): unknown {
-  if (++budget.values > MAX_VALUES || depth > MAX_DEPTH) {
+/** Before parsing, whose reviver would recurse as deep as the text and visit every value. */
+function assertSimple(text: string): void {
+  let depth = 0;
+  let values = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) at = endOfText(text, at);
+    else if (char === COMMA) values++;
+    else if (char === OPEN_BRACE || char === OPEN_BRACKET) [depth, values] = [depth + 1, values + 1];
+    else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) depth--;
+    if (depth <= MAX_DEPTH && values <= MAX_VALUES) continue;
     throw new VaultError("invalid_argument", "refused JSON input due to high complexity", {
       hint: `at most ${MAX_VALUES} values, nested ${MAX_DEPTH} deep`,
     });
   }
-  if (Array.isArray(value)) return value.map((one) => toMaps(one, depth + 1, budget));
+}
+
+/** The index of the quotation mark that ends the text which begins at `start`; the end where none does. */
+function endOfText(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === BACKSLASH) at++;
+    else if (char === QUOTE) return at;
+  }
+  return text.length;
+}
+
+function toMaps(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(toMaps);
   if (typeof value !== "object" || value === null || value instanceof LosslessNumber) return value;
-  return new Map(Object.entries(value).map(([key, one]) => [key, toMaps(one, depth + 1, budget)]));
+  return new Map(Object.entries(value).map(([key, one]) => [key, toMaps(one)]));
 }

@@ -36,7 +36,7 @@ export interface ApiRequest<F extends Fields = Fields> {
   readonly bodyText: string;
   readonly signal: AbortSignal;
   /** Adds a line to the answer's `warnings`. */
-  warn(text: string): void;
+  readonly warn: (text: string) => void;
 }
 
 /** The `auth` block of an answer. */
@@ -92,8 +92,8 @@ export type Handler<F extends Fields = Fields> = (request: ApiRequest<F>) => Api
 export interface Route<F extends Fields = Fields> {
   /**
    * Relative to the mount. `:name` is a generic name (word characters at both ends, inside also `-` and `.`);
-   * `:email` takes `@` and `+` too; `:segment` takes anything without a slash; `*rest` takes anything, slashes too,
-   * and stands last. A segment's kind stands before its name: `:name.role`, `:email.username`, `*rest.prefix`;
+   * `:email` takes `@` and `+` too; `:segment` takes anything without a slash; `*rest` takes anything, slashes too.
+   * A segment's kind stands before its name: `:name.role`, `:email.username`, `*rest.prefix`;
    * alone it is its own name.
    */
   readonly path: string;

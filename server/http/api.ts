@@ -1,0 +1,340 @@
+/**
+ * The identity API: one pipeline that every request goes through, so that no operation can skip a step.
+ *
+ * read → find the route → know the caller → take a place in their window → ask the policies → coerce → handle → wrap.
+ *
+ * @module
+ */
+
+import { asVaultError } from "../../vault/errors.ts";
+import type { Logger } from "../../vault/ports.ts";
+import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
+import { envelopeOf, jsonResponse, rawBody } from "./answer.ts";
+import { helpOf } from "./help.ts";
+import { type Incoming, readRequest } from "./incoming.ts";
+import { denied, HttpProblem, missingToken, problemOf, statusOf, wrapped } from "./problem.ts";
+import { HandledRequest } from "./request.ts";
+import type { ApiAnswer, Backend, Handler, OperationName, RawAnswer, Route } from "./route.ts";
+import { type MountLookup, Router, type Target } from "./router.ts";
+import { wrapTtlOf } from "./wrap_ttl.ts";
+
+/** What is asked of the policies. */
+export interface Access {
+  readonly path: string;
+  readonly operation: OperationName | "header" | "help";
+  readonly parameters: ReadonlyMap<string, unknown>;
+  readonly wrapTtlSeconds: number | null;
+  readonly needsSudo: boolean;
+}
+
+/** What the policies say. */
+export interface Decision {
+  readonly allowed: boolean;
+  readonly hasSudo: boolean;
+}
+
+/** What a wrapped answer is replaced by. */
+export interface WrapInfo {
+  readonly token: string;
+  readonly accessor: string;
+  readonly ttl: number;
+  readonly creation_time: string;
+  readonly creation_path: string;
+  readonly wrapped_accessor?: string;
+}
+
+/** An answer to be wrapped. */
+export interface Wrapping {
+  readonly body: string;
+  readonly ttlSeconds: number;
+  readonly path: string;
+  readonly caller: ApiCaller | null;
+  readonly wrappedAccessor: string | undefined;
+}
+
+/** One finished request, for the metrics. */
+export interface FinishedRequest {
+  /** The mount's type and the route's template; `none` where nothing matched. */
+  readonly route: string;
+  readonly operation: string;
+  readonly user: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+/** What the API is made of. */
+export interface ApiParts {
+  readonly mounts: MountLookup;
+  readonly backends: readonly Backend[];
+  readonly logger: Logger;
+  /** @throws {VaultError} `token_invalid`. */
+  authenticate(token: string, remoteAddress: string): ApiCaller | Promise<ApiCaller>;
+  /** Counts a request against the caller's window; `rate_limited`. */
+  takePlace(caller: ApiCaller): void;
+  /** Ends a token whose last use this was; called when the answer is ready, however it came out. */
+  afterUse(caller: ApiCaller): Promise<void>;
+  decide(caller: ApiCaller, access: Access): Decision;
+  /** Writes why a request was denied to the log; the wire never says. */
+  explainDenial(caller: ApiCaller, access: Access, requestId: string): void;
+  wrap(wrapping: Wrapping): Promise<WrapInfo>;
+  observe(finished: FinishedRequest): void;
+  monotonic(): number;
+}
+
+/** Where a request came from. */
+export interface Peer {
+  /** Without the port. */
+  readonly address: string;
+  /** Whether the connection is encrypted. */
+  readonly isTls: boolean;
+  /** An operator who came through the admin API; nobody's token is looked at then. */
+  readonly operator?: ApiCaller;
+}
+
+/** Answers one request. Never rejects. */
+export type ApiHandler = (request: Request, peer: Peer) => Promise<Response>;
+
+/** A request on its way, as far as it has come. */
+interface Progress {
+  readonly id: string;
+  readonly startedAt: number;
+  incoming?: Incoming;
+  target?: Target;
+  caller?: ApiCaller;
+}
+
+/** Puts the API together. */
+export function createIdentityApi(parts: ApiParts): ApiHandler {
+  const router = new Router(parts.mounts, parts.backends);
+  return async (request, peer) => {
+    const progress: Progress = { id: crypto.randomUUID(), startedAt: parts.monotonic() };
+    const response = await answer(request, peer, progress, { router, parts }).catch((thrown) =>
+      failed(thrown, progress, parts)
+    );
+    if (progress.caller?.isLastUse) await parts.afterUse(progress.caller);
+    finish(response, request, peer, progress, parts);
+    return response;
+  };
+}
+
+interface Machinery {
+  readonly router: Router;
+  readonly parts: ApiParts;
+}
+
+async function answer(request: Request, peer: Peer, progress: Progress, machinery: Machinery): Promise<Response> {
+  const { router, parts } = machinery;
+  assertRootNamespace(request.headers);
+  const incoming = progress.incoming = await readRequest(request);
+  const target = progress.target = router.find(incoming.path);
+  const wrapTtl = wrapTtlOf(request.headers);
+  const route = target.match?.route;
+  if (incoming.verb === "header" && route?.isOpen) return headOf(await open(request, peer, progress, parts, wrapTtl));
+  if (route?.isOpen || target.isBelowOpen && route === undefined) return open(request, peer, progress, parts, wrapTtl);
+  const caller = progress.caller = await identify(request, peer, parts);
+  if (peer.operator === undefined) parts.takePlace(caller);
+  return await guarded(request, peer, progress, parts, wrapTtl);
+}
+
+/** Paths that need no token say what is wrong plainly. */
+async function open(
+  request: Request,
+  peer: Peer,
+  progress: Progress,
+  parts: ApiParts,
+  wrapTtl: number | null,
+): Promise<Response> {
+  const { match } = progress.target!;
+  const verb = progress.incoming!.verb === "header" ? "read" : progress.incoming!.verb;
+  if (match === undefined) throw new HttpProblem(404, ["unsupported path"]);
+  if (verb === "help") return jsonResponse(200, JSON.stringify(helpOf(match.route)));
+  const handler = handlerOf(match.route, verb);
+  if (handler === undefined) throw new HttpProblem(405, ["unsupported operation"]);
+  const operation = verb === "write" ? "update" : verb;
+  return await run(handler, { request, peer, progress, parts, operation, hasSudo: false, wrapTtl });
+}
+
+async function guarded(
+  request: Request,
+  peer: Peer,
+  progress: Progress,
+  parts: ApiParts,
+  wrapTtl: number | null,
+): Promise<Response> {
+  const { path, verb, fields } = progress.incoming!;
+  const { mount, match } = progress.target!;
+  const operation = operationOf(progress);
+  const access = {
+    path,
+    operation,
+    parameters: fields,
+    wrapTtlSeconds: wrapTtl,
+    needsSudo: match?.route.needsSudo ?? false,
+  };
+  const decision = parts.decide(progress.caller!, access);
+  if (!decision.allowed) {
+    parts.explainDenial(progress.caller!, access, progress.id);
+    throw denied();
+  }
+  if (mount === undefined) throw noHandler(path);
+  if (match === undefined) throw new HttpProblem(404, [wrapped("unsupported path")]);
+  if (operation === "help") return jsonResponse(200, JSON.stringify(helpOf(match.route)));
+  const handler = operation === "header" ? undefined : handlerOf(match.route, verb);
+  if (handler === undefined || operation === "header") throw new HttpProblem(405, [wrapped("unsupported operation")]);
+  return await run(handler, { request, peer, progress, parts, operation, hasSudo: decision.hasSudo, wrapTtl });
+}
+
+interface Run {
+  readonly request: Request;
+  readonly peer: Peer;
+  readonly progress: Progress;
+  readonly parts: ApiParts;
+  readonly operation: OperationName;
+  readonly hasSudo: boolean;
+  readonly wrapTtl: number | null;
+}
+
+async function run(handler: Handler, { request, peer, progress, parts, operation, hasSudo, wrapTtl }: Run) {
+  const { mount, match } = progress.target!;
+  const handled = new HandledRequest(progress.incoming!, {
+    id: progress.id,
+    mount: mount!,
+    match: match!,
+    operation,
+    caller: progress.caller ?? null,
+    hasSudo,
+    remoteAddress: peer.address,
+    http: request,
+  });
+  const result = await handler(handled);
+  if (result === null) return nothing(operation, handled, progress);
+  handled.warnOfUnknown();
+  const isRaw = "raw" in result;
+  const body = isRaw ? rawBody(result) : JSON.stringify(envelopeOf(result, aroundOf(handled, progress)));
+  if (wrapTtl === null || isUnwrappable(match!.route)) return plain(result, body);
+  return await wrap(body ?? "null", result, wrapTtl, progress, parts);
+}
+
+function aroundOf({ warnings, mount }: HandledRequest, { id }: Progress) {
+  return { requestId: id, mountType: mount.type, warnings };
+}
+
+function plain(result: Exclude<ApiAnswer, null>, body: string | null): Response {
+  return jsonResponse(result.status ?? 200, body, "headers" in result ? (result as RawAnswer).headers ?? {} : {});
+}
+
+/** Only success is wrapped, and what a readiness probe reads never is. */
+function isUnwrappable(route: Route): boolean {
+  return route.path === "health" || route.path === "wrapping/unwrap" || route.path === "wrapping/lookup";
+}
+
+async function wrap(
+  body: string,
+  result: Exclude<ApiAnswer, null>,
+  ttlSeconds: number,
+  progress: Progress,
+  parts: ApiParts,
+): Promise<Response> {
+  const wrappedAccessor = "auth" in result ? result.auth?.accessor : undefined;
+  const { path } = progress.incoming!;
+  const info = await parts.wrap({ body, ttlSeconds, path, caller: progress.caller ?? null, wrappedAccessor });
+  const envelope = envelopeOf({}, { requestId: "", mountType: "", warnings: [] });
+  return jsonResponse(200, JSON.stringify({ ...envelope, wrap_info: info }));
+}
+
+function nothing(operation: OperationName, handled: HandledRequest, progress: Progress): Response {
+  if (operation === "read" || operation === "list") throw new HttpProblem(404, []);
+  if (handled.warnings.length === 0) return jsonResponse(204, null);
+  return jsonResponse(200, JSON.stringify(envelopeOf({}, aroundOf(handled, progress))));
+}
+
+async function identify(request: Request, peer: Peer, parts: ApiParts): Promise<ApiCaller> {
+  if (peer.operator !== undefined) return peer.operator;
+  const token = presentedToken(request.headers);
+  if (token === "") throw missingToken();
+  return await parts.authenticate(token, peer.address);
+}
+
+/** `X-Vault-Token` wins; the scheme of the other must be exactly `Bearer`. */
+function presentedToken(headers: Headers): string {
+  const own = headers.get("x-vault-token");
+  if (own !== null && own !== "") return own;
+  const authorization = headers.get("authorization") ?? "";
+  return authorization.startsWith("Bearer ") ? authorization.slice(7) : "";
+}
+
+function operationOf({ incoming, target }: Progress): Access["operation"] {
+  const { verb } = incoming!;
+  if (verb !== "write") return verb;
+  const { match, mount } = target!;
+  const exists = match?.route.exists;
+  return exists === undefined || exists(match!.params, mount!) ? "update" : "create";
+}
+
+function handlerOf(route: Route, verb: Incoming["verb"]): Handler | undefined {
+  return verb === "header" || verb === "help" ? undefined : route[verb];
+}
+
+function noHandler(path: string): HttpProblem {
+  const at = path.indexOf("/");
+  const mount = at === -1 ? path : path.slice(0, at + 1);
+  return new HttpProblem(404, [`no handler for route ${JSON.stringify(mount)}. route entry not found.`]);
+}
+
+const ROOT_NAMESPACES = new Set(["", "/", "root", "root/"]);
+
+/** There is one namespace: a client that asks for another must not be answered from this one. */
+function assertRootNamespace(headers: Headers): void {
+  const namespace = headers.get("x-vault-namespace");
+  if (namespace === null || ROOT_NAMESPACES.has(namespace)) return;
+  throw new HttpProblem(404, ["namespace not found"]);
+}
+
+function headOf(response: Response): Response {
+  void response.body?.cancel();
+  return new Response(null, { status: response.status, headers: response.headers });
+}
+
+function failed(thrown: unknown, progress: Progress, { logger }: ApiParts): Response {
+  const problem = thrown instanceof HttpProblem ? thrown : translated(thrown, progress, logger);
+  const data = problem.status === 400 ? dataOf(thrown) : undefined;
+  const body = data === undefined ? { errors: problem.errors } : { errors: problem.errors, data };
+  return jsonResponse(problem.status, progress.incoming?.verb === "header" ? null : JSON.stringify(body));
+}
+
+/** What stands beside `errors`, such as the aliases in the way of a merge. */
+function dataOf(thrown: unknown): unknown {
+  const error = asVaultError(thrown);
+  return error.data["response"];
+}
+
+function translated(thrown: unknown, { id, target }: Progress, logger: Logger): HttpProblem {
+  const error = asVaultError(thrown);
+  if (statusOf(error.kind) >= 500) {
+    const { cause } = error;
+    logger.log("error", "api_request_failed", {
+      request_id: id,
+      route: target?.match?.route.path ?? "none",
+      kind: error.kind,
+      message: error.message,
+      ...(cause instanceof Error ? { cause: `${cause.name}: ${cause.message}`, cause_stack: cause.stack } : {}),
+    });
+  }
+  return problemOf(error, id);
+}
+
+/** Adds what every answer has, and counts it. */
+function finish(response: Response, request: Request, peer: Peer, progress: Progress, parts: ApiParts): void {
+  response.headers.set("x-request-id", progress.id);
+  const namespace = request.headers.get("x-vault-namespace");
+  if (namespace !== null && ROOT_NAMESPACES.has(namespace)) response.headers.set("x-vault-namespace", namespace);
+  if (peer.isTls) response.headers.set("strict-transport-security", "max-age=31536000; includeSubDomains");
+  const { target, incoming, caller } = progress;
+  parts.observe({
+    route: target?.match === undefined ? "none" : `${target.mount!.type}/${target.match.route.path}`,
+    operation: incoming?.verb ?? "none",
+    user: caller?.entity?.record.name ?? "unknown",
+    status: response.status,
+    seconds: (parts.monotonic() - progress.startedAt) / 1000,
+  });
+}

@@ -1,0 +1,117 @@
+/**
+ * From a path to its mount and its route.
+ *
+ * @module
+ */
+
+import type { MountRecord } from "../../vault/storage/identity_records.ts";
+import { compilePath, type RoutePath } from "./route_path.ts";
+import type { Backend, Route } from "./route.ts";
+
+/** Where mounts are found; `vault/mounts/mount_table.ts` fits. */
+export interface MountLookup {
+  byPath(section: "secret" | "auth", path: string): MountRecord | undefined;
+}
+
+/** A route that a path matched. */
+export interface RouteMatch {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** What a path leads to. */
+export interface Target {
+  /** Absent: no mount has this path. */
+  readonly mount?: MountRecord;
+  /** Absent: the mount knows no such path. */
+  readonly match?: RouteMatch;
+  /** Whether the path is below one that needs no token, so that "no such path" may be said without one. */
+  readonly isBelowOpen: boolean;
+}
+
+interface CompiledRoute {
+  readonly route: Route;
+  readonly path: RoutePath;
+}
+
+/** The routes of one type of mount, by the first segment of their paths. */
+interface CompiledBackend {
+  readonly byFirst: ReadonlyMap<string, readonly CompiledRoute[]>;
+  readonly others: readonly CompiledRoute[];
+  readonly openPrefixes: readonly string[];
+}
+
+/** Auth mounts stand under `auth/`. */
+const AUTH = "auth/";
+
+/** Finds routes. */
+export class Router {
+  readonly #mounts: MountLookup;
+  readonly #backends = new Map<string, CompiledBackend>();
+
+  constructor(mounts: MountLookup, backends: readonly Backend[]) {
+    this.#mounts = mounts;
+    for (const backend of backends) this.#backends.set(`${backend.section}/${backend.type}`, compile(backend.routes));
+  }
+
+  /** Looks up a path without `/v1/`. */
+  find(path: string): Target {
+    const found = this.#mountOf(path);
+    if (found === undefined) return { isBelowOpen: false };
+    const { mount, rest } = found;
+    const backend = this.#backends.get(`${mount.section}/${mount.type}`);
+    if (backend === undefined || mount.tainted) return { mount, isBelowOpen: false };
+    const match = matchOf(backend, rest);
+    const isBelowOpen = backend.openPrefixes.some((prefix) => rest.length > prefix.length && rest.startsWith(prefix));
+    return match === undefined ? { mount, isBelowOpen } : { mount, match, isBelowOpen };
+  }
+
+  /** No mount's path is the beginning of another's (built-in ones excepted, which have no routes), so the first wins. */
+  #mountOf(path: string): { mount: MountRecord; rest: string } | undefined {
+    const section = path.startsWith(AUTH) ? "auth" : "secret";
+    const start = section === "auth" ? AUTH.length : 0;
+    for (let slash = path.indexOf("/", start); slash !== -1; slash = path.indexOf("/", slash + 1)) {
+      const mount = this.#mounts.byPath(section, path.slice(start, slash + 1));
+      if (mount !== undefined) return { mount, rest: path.slice(slash + 1) };
+    }
+    return undefined;
+  }
+}
+
+function compile(routes: readonly Route[]): CompiledBackend {
+  const byFirst = new Map<string, CompiledRoute[]>();
+  const others: CompiledRoute[] = [];
+  const openPrefixes: string[] = [];
+  for (const route of routes) {
+    const path = compilePath(route.path);
+    const group = path.firstSegment === null ? others : byFirst.get(path.firstSegment) ?? [];
+    group.push({ route, path });
+    if (path.firstSegment !== null) byFirst.set(path.firstSegment, group);
+    if (route.isOpen && path.literalPrefix !== route.path && path.literalPrefix !== "") {
+      openPrefixes.push(path.literalPrefix);
+    }
+  }
+  return { byFirst, others, openPrefixes };
+}
+
+/** A list's path has a slash at its end that routes don't write. */
+function matchOf(backend: CompiledBackend, rest: string): RouteMatch | undefined {
+  const bare = rest.endsWith("/") ? rest.slice(0, -1) : rest;
+  const slash = bare.indexOf("/");
+  const candidates = backend.byFirst.get(slash === -1 ? bare : bare.slice(0, slash));
+  return firstMatch(candidates, bare) ?? firstMatch(backend.others, bare);
+}
+
+function firstMatch(candidates: readonly CompiledRoute[] | undefined, path: string): RouteMatch | undefined {
+  for (const { route, path: compiled } of candidates ?? []) {
+    const found = compiled.pattern.exec(path);
+    if (found !== null) return { route, params: paramsOf(compiled.names, found) };
+  }
+  return undefined;
+}
+
+function paramsOf(names: readonly string[], found: RegExpExecArray): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (let i = 0; i < names.length; i++) params[names[i]!] = found[i + 1]!;
+  return params;
+}
