@@ -26,11 +26,20 @@ export type TlsMode = "auto" | "files" | "off";
 export interface Config {
   readonly dataDir: string;
   readonly grpc: ListenAddress | null;
+  /** The identity API. */
+  readonly api: ListenAddress | null;
+  /** What identity tokens name as their issuer: scheme, host and port; undefined: made from the actual address. */
+  readonly publicUrl: string | undefined;
+  /** Where the first start writes a root token. */
+  readonly rootTokenFile: string | undefined;
   readonly admin: ListenAddress | null;
   /** Path of the admin socket; null: off. */
   readonly adminSocket: string | null;
   readonly metrics: ListenAddress | null;
+  /** TLS of gRPC. */
   readonly tls: TlsMode;
+  /** TLS of the identity API; differs from {@link tls} only by Rune-Vault's switch, which acts on gRPC alone. */
+  readonly apiTls: TlsMode;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly tlsHostnames: readonly string[];
@@ -69,7 +78,7 @@ export function valuesFromEnvironment(env: (name: string) => string | undefined)
 function legacyTls(env: (name: string) => string | undefined): RawValues {
   if (env("VAULT_TLS_DISABLE")?.toLowerCase() === "true") {
     const ours = (name: string) => env(name) || undefined;
-    return { tls: "off", tls_cert: ours("RUNEVAULT_TLS_CERT"), tls_key: ours("RUNEVAULT_TLS_KEY") };
+    return { tls: "off", api_tls: "auto", tls_cert: ours("RUNEVAULT_TLS_CERT"), tls_key: ours("RUNEVAULT_TLS_KEY") };
   }
   return env("VAULT_TLS_CERT") && env("VAULT_TLS_KEY") ? { tls: "files" } : {};
 }
@@ -140,17 +149,18 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
   const dataDir = raw.text("data_dir") ?? defaultDataDir;
   if (dataDir === undefined) throw new VaultError("config_invalid", "Give --data-dir: there is no home folder");
   const local = dev ? "127.0.0.1" : "0.0.0.0";
-  const api = raw.text("api_addr");
-  if (api !== undefined && api !== "off") {
-    throw new VaultError("config_invalid", "This version serves no identity API: --api-addr can only be off");
-  }
+  const tls = raw.choice("tls", ["auto", "files", "off"]) ?? (dev ? "off" : "auto");
   const config: Config = {
     dataDir,
     grpc: parseListenAddress(raw.text("grpc_addr") ?? `${local}:50051`, "--grpc-addr"),
+    api: parseListenAddress(raw.text("api_addr") ?? "127.0.0.1:8200", "--api-addr"),
+    publicUrl: publicUrlOf(raw.text("public_url")),
+    rootTokenFile: raw.text("root_token_file"),
     admin: parseListenAddress(raw.text("admin_addr") ?? "127.0.0.1:8081", "--admin-addr"),
     adminSocket: offOr(raw.text("admin_socket"), `${dataDir}/admin.sock`),
     metrics: parseListenAddress(raw.text("metrics_addr") ?? "127.0.0.1:9090", "--metrics-addr"),
-    tls: raw.choice("tls", ["auto", "files", "off"]) ?? (dev ? "off" : "auto"),
+    tls,
+    apiTls: raw.beside("tls", "api_tls") === "auto" ? "auto" : tls,
     tlsCert: raw.text("tls_cert"),
     tlsKey: raw.text("tls_key"),
     tlsHostnames: raw.list("tls_hostname"),
@@ -182,7 +192,7 @@ export function legacyTeamSecret(sources: readonly RawValues[]): string | undefi
 }
 
 function assertConsistent(config: Config): void {
-  const { grpc, tls, tlsCert, tlsKey, dev, admin, metrics } = config;
+  const { grpc, api, tls, tlsCert, tlsKey, dev, admin, metrics } = config;
   if (tls === "files" && (tlsCert === undefined || tlsKey === undefined)) {
     throw new VaultError("config_invalid", "--tls files needs --tls-cert and --tls-key");
   }
@@ -192,8 +202,23 @@ function assertConsistent(config: Config): void {
   if (tls === "off" && config.tlsClientCa !== undefined) {
     throw new VaultError("config_invalid", "--tls-client-ca needs TLS: take away --tls off");
   }
-  const remote = [grpc, admin, metrics].find((address) => dev && address !== null && !isLoopbackHost(address.host));
+  const remote = [grpc, api, admin, metrics].find((address) =>
+    dev && address !== null && !isLoopbackHost(address.host)
+  );
   if (remote) throw new VaultError("config_invalid", `--dev listens on loopback alone, not on ${remote.host}`);
+}
+
+/** Scheme, host and port alone, as RFC 8414 §2 wants of an issuer that paths are added to. */
+function publicUrlOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  const bare = url !== null && (url.protocol === "https:" || url.protocol === "http:") &&
+    (text === url.origin || text === `${url.origin}/`);
+  if (bare) return url.origin;
+  throw new VaultError(
+    "config_invalid",
+    "--public-url must be scheme, host and port, such as https://vault.example:8200",
+  );
 }
 
 function splitTokens(text: string | undefined): string[] {
@@ -217,6 +242,11 @@ class Values {
     if (value === undefined || typeof value === "string") return value;
     if (typeof value === "number") return String(value);
     throw invalid(key, "must be text");
+  }
+
+  /** The value of `beside` in the very source that has `key`. */
+  beside(key: string, beside: string): unknown {
+    return this.#sources.find((source) => source[key] !== undefined)?.[beside];
   }
 
   integer(key: string): number | undefined {

@@ -35,9 +35,15 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
   option("admin_socket", "string", "admin API on a unix socket (default <data>/admin.sock; `off`)", {
     placeholder: "PATH",
   }),
-  option("api_addr", "string", "identity API: not in this version, so only `off`", { placeholder: "ADDR" }),
+  option("api_addr", "string", "identity API (default 127.0.0.1:8200; `off`)", { placeholder: "ADDR" }),
+  option("public_url", "string", "what identity tokens name as issuer (default: made from the address)", {
+    placeholder: "URL",
+  }),
+  option("root_token_file", "string", "where the first start writes a root token of the identity API", {
+    placeholder: "FILE",
+  }),
   option("metrics_addr", "string", "metrics and health (default 127.0.0.1:9090; `off`)", { placeholder: "ADDR" }),
-  option("tls", "string", "TLS of the gRPC port: auto (default), files or off", { placeholder: "MODE" }),
+  option("tls", "string", "TLS of gRPC and the identity API: auto (default), files or off", { placeholder: "MODE" }),
   option("tls_cert", "string", "certificate chain for --tls files", {
     placeholder: "FILE",
     legacyEnv: "VAULT_TLS_CERT",

@@ -11,8 +11,10 @@ import type { Config } from "./config.ts";
 import { createGrpcServer } from "./grpc/server.ts";
 import type { GrpcService } from "./grpc/definition.ts";
 import { plaintextCredentials, tlsCredentials } from "./grpc/credentials.ts";
+import type { ApiHandler } from "./http/api.ts";
+import { listenApi } from "./http/listener.ts";
 import { answerMonitoring, type MonitoringParts } from "./monitoring.ts";
-import type { GrpcTls } from "./grpc_tls.ts";
+import type { PreparedTls } from "./listener_tls.ts";
 import { formatListenAddress, type ListenAddress } from "./tls/mod.ts";
 
 /** How long requests of the HTTP ports may take to finish at a stop. */
@@ -23,7 +25,7 @@ const MONITORING_PLACES = 64;
 /** The actual addresses; null is off. */
 export interface Addresses {
   readonly grpc: string | null;
-  readonly api: null;
+  readonly api: string | null;
   readonly admin: string | null;
   readonly admin_socket: string | null;
   readonly metrics: string | null;
@@ -32,7 +34,8 @@ export interface Addresses {
 /** What the listeners serve. */
 export interface Faces {
   readonly grpcServices: readonly GrpcService[];
-  readonly grpcTls: GrpcTls | null;
+  readonly tls: PreparedTls;
+  readonly api: ApiHandler;
   /** Whether a token would be let in now; counts nothing. */
   readonly isLive: (token: string) => boolean;
   readonly admin: AdminParts;
@@ -61,8 +64,9 @@ export class Listeners {
       : await this.#openMonitoring(config.metrics, folder, faces.monitoring);
     const admin = config.admin === null ? null : await this.#openAdmin(config.admin, folder, handler);
     const socket = config.adminSocket === null ? null : await this.#openSocket(config.adminSocket, folder, handler);
+    const api = config.api === null ? null : this.#openApi(config.api, faces);
     const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, faces);
-    return { grpc, api: null, admin, admin_socket: socket, metrics };
+    return { grpc, api, admin, admin_socket: socket, metrics };
   }
 
   /** Closes all, waiting for calls in flight. */
@@ -107,10 +111,25 @@ export class Listeners {
     return listener.address;
   }
 
-  async #openGrpc(address: ListenAddress, { grpcServices, grpcTls, isLive }: Faces): Promise<string> {
-    const credentials = grpcTls === null
+  #openApi({ host: hostname, port }: ListenAddress, { api: handler, tls }: Faces): string {
+    const options = { hostname, port, handler, logger: this.#logger, tls: tls.api?.material ?? null };
+    const listener = this.#tryListen("--api-addr", { host: hostname, port }, () => listenApi(options));
+    this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
+    return formatListenAddress({ host: hostname, port: listener.port });
+  }
+
+  #tryListen<T>(flag: string, address: ListenAddress, listen: () => T): T {
+    try {
+      return listen();
+    } catch (cause) {
+      throw cannotListen(flag, address, cause);
+    }
+  }
+
+  async #openGrpc(address: ListenAddress, { grpcServices, tls: { grpc: tls }, isLive }: Faces): Promise<string> {
+    const credentials = tls === null
       ? plaintextCredentials()
-      : tlsCredentials(grpcTls.material, grpcTls.clientCaPem === undefined ? {} : { clientCaPem: grpcTls.clientCaPem });
+      : tlsCredentials(tls.material, tls.clientCaPem === undefined ? {} : { clientCaPem: tls.clientCaPem });
     const server = await createGrpcServer({
       address: formatListenAddress(address),
       credentials,

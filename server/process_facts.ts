@@ -9,7 +9,7 @@ import type { StatusReport } from "../admin/mod.ts";
 import type { Clock, Vault } from "../vault/mod.ts";
 import { VERSION } from "../version.ts";
 import type { Config } from "./config.ts";
-import type { GrpcTls } from "./grpc_tls.ts";
+import type { ListenerTls } from "./listener_tls.ts";
 import type { Addresses } from "./listeners.ts";
 import type { ProcessReadings } from "./metrics.ts";
 import type { Health } from "./monitoring.ts";
@@ -20,7 +20,7 @@ const ALL_OFF: Addresses = { grpc: null, api: null, admin: null, admin_socket: n
 export class ProcessFacts implements ProcessReadings {
   readonly #config: Config;
   readonly #vault: Vault;
-  readonly #tls: GrpcTls | null;
+  readonly #tls: ListenerTls | null;
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #startedMonotonic: number;
@@ -30,7 +30,7 @@ export class ProcessFacts implements ProcessReadings {
   /** Whether calls are wanted: between `ready` and the stop. */
   ready = false;
 
-  constructor(config: Config, vault: Vault, tls: GrpcTls | null, clock: Clock) {
+  constructor(config: Config, vault: Vault, tls: ListenerTls | null, clock: Clock) {
     this.#config = config;
     this.#vault = vault;
     this.#tls = tls;

@@ -199,7 +199,8 @@ async function end(child: Deno.ChildProcess, log: LogTail): Promise<void> {
 }
 
 function spawnServer(dataDir: string, options: StartOptions) {
-  const ports = ["--grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"];
+  const listeners = ["--grpc-addr", "--api-addr", "--admin-addr", "--metrics-addr"];
+  const ports = listeners.flatMap((flag) => [flag, "127.0.0.1:0"]);
   const defaults = ["--data-dir", dataDir, ...ports, "--tls", "off", "--log-format", "json"];
   const program = programCommand(["serve", ...withoutOverridden(defaults, options)]);
   const [command, ...args] = [...(options.under ?? []), program.command, ...program.args];

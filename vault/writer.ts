@@ -14,6 +14,15 @@ import type { Store, Write } from "./storage/store.ts";
 export interface Plan<T> {
   readonly writes: readonly Write[];
   result(): T;
+  /** Told when the commit failed, so nothing happened; the change rejects with the same error. */
+  failed?(error: unknown): void;
+}
+
+/** A change that waits to be made together with others. */
+interface Joining {
+  readonly plan: () => Plan<unknown>;
+  readonly resolve: (made: Plan<unknown>) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Adds the bookkeeping that a change's writes call for, to be committed with them. */
@@ -24,6 +33,7 @@ export class Writer {
   readonly #store: Store;
   readonly #state: VaultState;
   readonly #bookkeepers: Bookkeeping[] = [];
+  readonly #joining: Joining[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store, state: VaultState) {
@@ -49,18 +59,56 @@ export class Writer {
     return mine;
   }
 
+  /**
+   * Makes a change that doesn't depend on others made in the same way: those that wait together share one commit.
+   *
+   * @param plan As for {@link change}, but it isn't shown what others of the batch write, so it may only add records
+   *   whose keys are drawn at random.
+   */
+  join<T>(plan: () => Plan<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#joining.push({ plan, resolve: (made) => resolve((made as Plan<T>).result()), reject });
+    if (this.#joining.length === 1) void this.change(() => this.#planJoined()).catch(() => {});
+    return promise;
+  }
+
+  /** In the writer's turn: one change of all that wait; each that refuses does so alone. */
+  #planJoined(): Plan<void> {
+    const waiting = this.#joining.splice(0);
+    const made: { one: Joining; plan: Plan<unknown> }[] = [];
+    for (const one of waiting) {
+      try {
+        made.push({ one, plan: one.plan() });
+      } catch (error) {
+        one.reject(error);
+      }
+    }
+    return {
+      writes: made.flatMap(({ plan }) => plan.writes),
+      result: () => made.forEach(({ one, plan }) => one.resolve(plan)),
+      failed: (error) => made.forEach(({ one }) => one.reject(error)),
+    };
+  }
+
   /** Resolves when every change begun so far has ended, well or badly. */
   async settled(): Promise<void> {
     await this.#last;
   }
 
   async #perform<T>(plan: () => Plan<T> | Promise<Plan<T>>): Promise<T> {
-    const { writes, result } = await plan();
-    if (writes.length > 0) {
-      const all = [...writes, ...this.#bookkeepers.flatMap((bookkeeping) => bookkeeping(writes))];
+    const planned = await plan();
+    if (planned.writes.length > 0) await this.#commit(planned);
+    return planned.result();
+  }
+
+  async #commit({ writes, failed }: Plan<unknown>): Promise<void> {
+    const all = [...writes, ...this.#bookkeepers.flatMap((bookkeeping) => bookkeeping(writes))];
+    try {
       const sequence = await this.#store.commit(all, this.#state.sequence);
       this.#state.apply(all, sequence);
+    } catch (error) {
+      failed?.(error);
+      throw error;
     }
-    return result();
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from "node:crypto";
 import { VaultError } from "../errors.ts";
 import type { RandomSource } from "../ports.ts";
 
@@ -42,6 +42,11 @@ export class SealKey {
   fingerprintOf(secret: Uint8Array): string {
     const key = createHash("sha256").update("runevault/fingerprint\n").update(this.#key).digest();
     return createHmac("sha256", key).update(secret).digest("hex").slice(0, 16);
+  }
+
+  /** A key for one purpose (HKDF-SHA256, RFC 5869): 32 bytes that tell nothing of the seal key or of other purposes. */
+  deriveKey(purpose: string): Uint8Array {
+    return new Uint8Array(hkdfSync("sha256", this.#key, "runevault/derived", purpose, SEAL_KEY_BYTES));
   }
 
   /** Encrypts `plaintext` for the row `identity`; base64 of nonce ‖ ciphertext ‖ tag. */

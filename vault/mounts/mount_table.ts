@@ -10,6 +10,7 @@ import type { VaultState } from "../state.ts";
 import type { LockoutConfig, MountRecord, MountSection } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Plan, Writer } from "../writer.ts";
+import { newUuid } from "../ids.ts";
 import { BUILTINS, isBuiltin, mountKey } from "./builtins.ts";
 import { assertMountPath, normalMountPath } from "./mount_path.ts";
 
@@ -195,7 +196,7 @@ export class MountTable {
       path: wanted.path,
       type: wanted.type,
       accessor: `${prefix}${wanted.type}_${random.bytes(4).toHex()}`,
-      uuid: uuidOf(random.bytes(16)),
+      uuid: newUuid(random),
       description: wanted.description ?? "",
       defaultLeaseTtl: wanted.defaultLeaseTtl ?? 0,
       maxLeaseTtl: wanted.maxLeaseTtl ?? 0,
@@ -259,11 +260,4 @@ function assertLifetimes({ defaultLeaseTtl, maxLeaseTtl }: MountRecord): void {
   }
   if ((defaultLeaseTtl || 0) <= max) return;
   throw new VaultError("invalid_argument", "backend default lease TTL is greater than its max lease TTL");
-}
-
-function uuidOf(bytes: Uint8Array): string {
-  bytes[6] = 0x40 | (bytes[6]! & 0x0f);
-  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  const hex = bytes.toHex();
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The gRPC port's TLS as configured: a private authority, the operator's files, or none.
+ * TLS of the gRPC port and of the identity API as configured: a private authority, the operator's files, or none.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import {
   watchTlsFiles,
 } from "./tls/mod.ts";
 
-/** What the gRPC port proves itself with. */
-export interface GrpcTls {
+/** What a port proves itself with. */
+export interface ListenerTls {
   readonly material: TlsMaterial;
-  /** Clients must show a certificate of these authorities. */
+  /** gRPC clients must show a certificate of these authorities. */
   readonly clientCaPem: string | undefined;
   /** SHA-256 of the private authority, for pinning; null where the operator brought the certificate. */
   readonly caSha256: string | null;
@@ -41,7 +41,10 @@ export interface TlsSurroundings {
  *
  * @throws {VaultError} `config_invalid` naming the flag, or the runtime.
  */
-export function assertGrpcTlsPossible(config: Config): void {
+export function assertTlsPossible(config: Config): void {
+  if (config.api !== null && config.apiTls === "off") {
+    assertPlaintextAllowed("identity API", config.api, config.allowPlaintext);
+  }
   if (config.grpc === null) return;
   if (config.tls === "off") return assertPlaintextAllowed("gRPC", config.grpc, config.allowPlaintext);
   if (canServeGrpcOverTls()) return;
@@ -54,17 +57,27 @@ export function assertGrpcTlsPossible(config: Config): void {
   );
 }
 
+/** TLS of each port; null for plaintext, and where nothing listens. */
+export interface PreparedTls {
+  readonly grpc: ListenerTls | null;
+  readonly api: ListenerTls | null;
+}
+
 /**
- * Prepares TLS for the gRPC port; null for plaintext.
+ * Prepares TLS for the ports that want it; they share a certificate.
  *
  * @throws {VaultError} `config_invalid` for files that can't be used.
  */
-export async function prepareGrpcTls(config: Config, around: TlsSurroundings): Promise<GrpcTls | null> {
-  if (config.grpc === null || config.tls === "off") return null;
-  const clientCaPem = await clientAuthorities(config, around);
-  return config.tls === "files"
+export async function prepareTls(config: Config, around: TlsSurroundings): Promise<PreparedTls> {
+  const grpc = config.grpc === null ? "off" : config.tls;
+  const api = config.api === null ? "off" : config.apiTls;
+  const mode = grpc === "off" ? api : grpc;
+  if (mode === "off") return { grpc: null, api: null };
+  const clientCaPem = grpc === "off" ? undefined : await clientAuthorities(config, around);
+  const tls = mode === "files"
     ? await fromFiles(config, around, clientCaPem)
     : await automatic(config, around, clientCaPem);
+  return { grpc: grpc === "off" ? null : tls, api: api === "off" ? null : tls };
 }
 
 async function clientAuthorities(config: Config, { clock, logger }: TlsSurroundings): Promise<string | undefined> {
@@ -74,7 +87,11 @@ async function clientAuthorities(config: Config, { clock, logger }: TlsSurroundi
   return pem;
 }
 
-async function fromFiles(config: Config, around: TlsSurroundings, clientCaPem: string | undefined): Promise<GrpcTls> {
+async function fromFiles(
+  config: Config,
+  around: TlsSurroundings,
+  clientCaPem: string | undefined,
+): Promise<ListenerTls> {
   const material = await watchTlsFiles({
     certPath: config.tlsCert!,
     keyPath: config.tlsKey!,
@@ -85,7 +102,11 @@ async function fromFiles(config: Config, around: TlsSurroundings, clientCaPem: s
   return { material, clientCaPem, caSha256: null, caPath: null };
 }
 
-async function automatic(config: Config, around: TlsSurroundings, clientCaPem: string | undefined): Promise<GrpcTls> {
+async function automatic(
+  config: Config,
+  around: TlsSurroundings,
+  clientCaPem: string | undefined,
+): Promise<ListenerTls> {
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address) ?? []);
   const names = collectTlsNames({ hostname: hostname(), addresses, tlsHostnames: config.tlsHostnames });
   const auto = await ensureAutoTls({

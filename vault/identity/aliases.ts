@@ -1,0 +1,270 @@
+/**
+ * Aliases: which name on which auth mount is which entity.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import { newUuid } from "../ids.ts";
+import type { MountTable } from "../mounts/mount_table.ts";
+import type { User } from "../state.ts";
+import type { AliasRecord } from "../storage/identity_records.ts";
+import type { UserRecord } from "../storage/records.ts";
+import type { Write } from "../storage/store.ts";
+import type { Surroundings } from "../tokens/token_service.ts";
+import type { Plan } from "../writer.ts";
+import type { Entities } from "./entities.ts";
+import type { IdentityIndex } from "./identity_index.ts";
+
+const MAX_NAME_LENGTH = 512;
+const MAX_PAIRS = 64;
+const MAX_KEY_LENGTH = 128;
+const MAX_VALUE_LENGTH = 512;
+
+/** What a write of an alias may say. */
+export interface AliasInput {
+  readonly id?: string;
+  readonly name?: string;
+  readonly mountAccessor?: string;
+  readonly entityId?: string;
+  readonly customMetadata?: Readonly<Record<string, string>>;
+}
+
+/** Everything that is done to aliases. */
+export class Aliases {
+  readonly #in: Surroundings;
+  readonly #index: IdentityIndex;
+  readonly #mounts: MountTable;
+  readonly #entities: Entities;
+
+  constructor(surroundings: Surroundings, index: IdentityIndex, mounts: MountTable, entities: Entities) {
+    this.#in = surroundings;
+    this.#index = index;
+    this.#mounts = mounts;
+    this.#entities = entities;
+  }
+
+  /** An alias by its id. The alias of a user's evt token has the id of their entity. */
+  byId(id: string): AliasRecord | undefined {
+    const stored = this.#in.state.table("alias").get(id);
+    if (stored !== undefined) return stored;
+    const user = this.#index.entity(id);
+    return user === undefined ? undefined : this.ofEvtUser(user);
+  }
+
+  /** The alias with a name on a mount. */
+  byName(mountAccessor: string, name: string): AliasRecord | undefined {
+    const stored = this.#index.alias(mountAccessor, name);
+    if (stored !== undefined || this.#mounts.byAccessor(mountAccessor)?.type !== "evt") return stored;
+    const user = this.#in.state.userByName(name);
+    return user === undefined ? undefined : this.ofEvtUser(user);
+  }
+
+  /** Every alias of an entity, that of its evt token first. */
+  of(user: User): AliasRecord[] {
+    const evt = this.ofEvtUser(user);
+    const stored = [...this.#index.aliasesOf(user.record.entityId).values()];
+    return evt === undefined ? stored : [evt, ...stored];
+  }
+
+  /** All aliases. */
+  *list(): Iterable<AliasRecord> {
+    for (const user of this.#entities.list()) yield* this.of(user);
+  }
+
+  /** A user's name on `token/evt/` is an alias too; it isn't stored, for it can't differ from the user's record. */
+  ofEvtUser({ record }: User): AliasRecord | undefined {
+    const mount = this.#mounts.byPath("auth", "token/evt/");
+    if (record.isUser === false || mount === undefined) return undefined;
+    return {
+      id: record.entityId,
+      entityId: record.entityId,
+      mountAccessor: mount.accessor,
+      name: record.name,
+      customMetadata: {},
+      metadata: {},
+      mergedFromEntityIds: [],
+      createdAt: record.createdAt,
+      updatedAt: record.createdAt,
+    };
+  }
+
+  /**
+   * Makes an alias, or changes the one of this id, or of this name on this mount.
+   *
+   * @param hasSudo Moving an alias, and giving one to an entity that has one, needs it (S11).
+   * @returns The alias, and whether anything changed.
+   * @throws {VaultError} `invalid_argument`, `permission_denied`.
+   */
+  write(input: AliasInput, hasSudo: boolean): Promise<{ record: AliasRecord; isChanged: boolean }> {
+    return this.#in.writer.change(() => {
+      const found = this.#find(input);
+      return found === undefined ? this.#planNew(input, hasSudo) : this.#planUpdate(found, input, hasSudo);
+    });
+  }
+
+  /** Deletes an alias; absent: nothing. */
+  delete(id: string): Promise<void> {
+    return this.#in.writer.change(() => {
+      const record = this.byId(id);
+      if (record === undefined) return { writes: [], result: () => {} };
+      this.#assertNotEvt(record.mountAccessor);
+      return { writes: [{ kind: "alias", key: id }], result: () => {} };
+    });
+  }
+
+  /** A new alias, as a part of a greater change. */
+  newRecord(entityId: string, mountAccessor: string, name: string, more: Partial<AliasRecord> = {}): AliasRecord {
+    const now = this.#in.clock.now();
+    return {
+      id: newUuid(this.#in.random),
+      entityId,
+      mountAccessor,
+      name,
+      customMetadata: {},
+      metadata: {},
+      mergedFromEntityIds: [],
+      createdAt: now,
+      updatedAt: now,
+      ...more,
+    };
+  }
+
+  #find({ id, name, mountAccessor }: AliasInput): AliasRecord | undefined {
+    if (id !== undefined) {
+      const found = this.byId(id);
+      if (found === undefined) throw new VaultError("invalid_argument", "invalid alias ID provided");
+      return found;
+    }
+    if (!name || !mountAccessor) {
+      throw new VaultError("invalid_argument", "'id' or 'mount_accessor' and 'name' must be provided");
+    }
+    return this.byName(this.#mountOf(mountAccessor), this.#normalName(mountAccessor, name));
+  }
+
+  #planNew(input: AliasInput, hasSudo: boolean): Plan<{ record: AliasRecord; isChanged: boolean }> {
+    const mountAccessor = this.#mountOf(input.mountAccessor!);
+    this.#assertNotEvt(mountAccessor);
+    const name = this.#normalName(mountAccessor, input.name!);
+    assertAliasName(name);
+    const [owner, ownerWrites] = this.#ownerOf(input.entityId, mountAccessor, hasSudo);
+    const record = this.newRecord(owner.entityId, mountAccessor, name, {
+      customMetadata: checkedPairs(input.customMetadata ?? {}),
+    });
+    return { writes: [...ownerWrites, put(record)], result: () => ({ record, isChanged: true }) };
+  }
+
+  #ownerOf(
+    entityId: string | undefined,
+    mountAccessor: string,
+    hasSudo: boolean,
+  ): [owner: UserRecord, writes: Write[]] {
+    if (entityId === undefined || entityId === "") {
+      const record = this.#entities.newRecord(undefined);
+      return [record, [{ kind: "user", key: record.entityId, value: record }]];
+    }
+    const user = this.#index.entity(entityId);
+    if (user === undefined) throw new VaultError("invalid_argument", "invalid canonical ID");
+    if (this.#index.aliasesOf(entityId).has(mountAccessor)) {
+      throw new VaultError("invalid_argument", "Alias already exists for requested entity and mount accessor");
+    }
+    if (this.of(user).length > 0 && !hasSudo) {
+      throw new VaultError("permission_denied", "giving a further alias to an entity needs sudo on this path");
+    }
+    return [user.record, []];
+  }
+
+  #planUpdate(
+    before: AliasRecord,
+    input: AliasInput,
+    hasSudo: boolean,
+  ): Plan<{ record: AliasRecord; isChanged: boolean }> {
+    this.#assertNotEvt(before.mountAccessor);
+    const after = this.#updated(before, input);
+    if (JSON.stringify(after) === JSON.stringify(before)) {
+      return { writes: [], result: () => ({ record: before, isChanged: false }) };
+    }
+    if (after.entityId !== before.entityId) this.#assertMovable(after, hasSudo);
+    this.#assertNameIsFree(after);
+    const record = { ...after, updatedAt: this.#in.clock.now() };
+    return { writes: [put(record)], result: () => ({ record, isChanged: true }) };
+  }
+
+  #updated(before: AliasRecord, input: AliasInput): AliasRecord {
+    const mountAccessor = input.mountAccessor ? this.#mountOf(input.mountAccessor) : before.mountAccessor;
+    this.#assertNotEvt(mountAccessor);
+    const name = input.name ? this.#normalName(mountAccessor, input.name) : before.name;
+    assertAliasName(name);
+    // Without an id an absent map counts as an empty one, as upstream has it.
+    const custom = input.customMetadata ?? (input.id === undefined ? {} : before.customMetadata);
+    return {
+      ...before,
+      mountAccessor,
+      name,
+      entityId: input.entityId || before.entityId,
+      customMetadata: checkedPairs(custom),
+    };
+  }
+
+  #assertMovable({ entityId, mountAccessor }: AliasRecord, hasSudo: boolean): void {
+    if (!hasSudo) {
+      throw new VaultError("permission_denied", "moving an alias to another entity needs sudo on this path");
+    }
+    if (this.#index.entity(entityId) === undefined) {
+      throw new VaultError("invalid_argument", "given 'canonical_id' is not associated with an entity");
+    }
+    if (this.#index.aliasesOf(entityId).has(mountAccessor)) {
+      throw new VaultError(
+        "invalid_argument",
+        "Alias cannot be updated as the given entity already has an alias for this mount ",
+      );
+    }
+  }
+
+  #assertNameIsFree({ id, mountAccessor, name }: AliasRecord): void {
+    const holder = this.byName(mountAccessor, name);
+    if (holder === undefined || holder.id === id) return;
+    throw new VaultError("invalid_argument", "alias with combination of mount accessor and name already exists");
+  }
+
+  #mountOf(accessor: string): string {
+    const mount = this.#mounts.resolve(accessor);
+    if (mount?.section === "auth") return mount.accessor;
+    throw new VaultError("invalid_argument", `invalid mount accessor ${JSON.stringify(accessor.slice(0, 80))}`, {
+      hint: "accessors stand in `sys/auth`",
+    });
+  }
+
+  /** userpass folds the names that people log in by, so an alias in capitals would never be found as it is written. */
+  #normalName(accessor: string, name: string): string {
+    return this.#mounts.resolve(accessor)?.type === "userpass" ? name.toLowerCase() : name;
+  }
+
+  #assertNotEvt(mountAccessor: string): void {
+    if (this.#mounts.byAccessor(mountAccessor)?.type !== "evt") return;
+    throw new VaultError("invalid_argument", "aliases on token/evt/ are changed through the admin API alone", {
+      hint: "see `runevault user`",
+    });
+  }
+}
+
+function put(record: AliasRecord): Write {
+  return { kind: "alias", key: record.id, value: record };
+}
+
+function assertAliasName(name: string): void {
+  // deno-lint-ignore no-control-regex -- they are what is looked for
+  if (name !== "" && name.length <= MAX_NAME_LENGTH && name.isWellFormed() && !/[\x00-\x1f\x7f]/.test(name)) return;
+  throw new VaultError("invalid_argument", "invalid alias name");
+}
+
+function checkedPairs(pairs: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(pairs);
+  const isGood = ([key, value]: [string, string]) =>
+    key !== "" && key !== "__proto__" && key.length <= MAX_KEY_LENGTH && value !== "" &&
+    value.length <= MAX_VALUE_LENGTH;
+  if (entries.length <= MAX_PAIRS && entries.every(isGood)) return pairs;
+  throw new VaultError("invalid_argument", "invalid custom metadata", {
+    hint: `at most ${MAX_PAIRS} pairs, keys of 1 to ${MAX_KEY_LENGTH} characters, values of 1 to ${MAX_VALUE_LENGTH}`,
+  });
+}

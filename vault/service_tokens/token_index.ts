@@ -1,0 +1,93 @@
+/**
+ * Where service tokens are found by accessor, by parent and by entity.
+ *
+ * @module
+ */
+
+import type { VaultState } from "../state.ts";
+import type { ServiceTokenRecord } from "../storage/identity_records.ts";
+import { DueQueue } from "./due_queue.ts";
+
+/** The look-up tables of service tokens, kept up with every change. */
+export class TokenIndex {
+  readonly #records: ReadonlyMap<string, ServiceTokenRecord>;
+  readonly #byAccessor = new Map<string, ServiceTokenRecord>();
+  readonly #children = new Map<string, Set<string>>();
+  readonly #countByEntity = new Map<string, number>();
+  /** Hashes by the moment of their expiry. */
+  readonly due: DueQueue = new DueQueue();
+
+  constructor(state: VaultState) {
+    this.#records = state.table("service_token");
+    state.watch("service_token", (after, before) => {
+      if (before !== undefined) this.#byAccessor.delete(before.accessor);
+      if (after !== undefined) this.#byAccessor.set(after.accessor, after);
+      if (before === undefined) this.#note(after!, 1);
+      else if (after === undefined) this.#note(before, -1);
+      this.#noteParent(after, before);
+      if (after?.expiresAt && after.expiresAt !== before?.expiresAt) this.due.add(after.expiresAt, after.hash);
+    });
+  }
+
+  /** A token by its hash. */
+  get(hash: string): ServiceTokenRecord | undefined {
+    return this.#records.get(hash);
+  }
+
+  /** A token by its accessor. */
+  byAccessor(accessor: string): ServiceTokenRecord | undefined {
+    return this.#byAccessor.get(accessor);
+  }
+
+  /** Every accessor. */
+  accessors(): string[] {
+    return [...this.#byAccessor.keys()];
+  }
+
+  /** All tokens. */
+  all(): Iterable<ServiceTokenRecord> {
+    return this.#records.values();
+  }
+
+  /** How many tokens an entity has. */
+  countOf(entityId: string): number {
+    return this.#countByEntity.get(entityId) ?? 0;
+  }
+
+  /** The tokens that a token made. */
+  childrenOf(hash: string): ServiceTokenRecord[] {
+    return [...this.#children.get(hash) ?? []].map((child) => this.#records.get(child)!);
+  }
+
+  /** Tokens and all that descend from them, each once. */
+  withDescendants(records: readonly ServiceTokenRecord[]): ServiceTokenRecord[] {
+    const found = new Map<string, ServiceTokenRecord>();
+    for (const queue = [...records]; queue.length > 0;) {
+      const record = queue.pop()!;
+      if (found.has(record.hash)) continue;
+      found.set(record.hash, record);
+      queue.push(...this.childrenOf(record.hash));
+    }
+    return [...found.values()];
+  }
+
+  #note({ entityId }: ServiceTokenRecord, by: 1 | -1): void {
+    if (entityId === "") return;
+    const count = this.countOf(entityId) + by;
+    if (count === 0) this.#countByEntity.delete(entityId);
+    else this.#countByEntity.set(entityId, count);
+  }
+
+  #noteParent(after: ServiceTokenRecord | undefined, before: ServiceTokenRecord | undefined): void {
+    if (after?.parent === before?.parent) return;
+    if (before?.parent) {
+      const siblings = this.#children.get(before.parent);
+      siblings?.delete(before.hash);
+      if (siblings?.size === 0) this.#children.delete(before.parent);
+    }
+    if (after?.parent) {
+      const siblings = this.#children.get(after.parent) ?? new Set();
+      this.#children.set(after.parent, siblings.add(after.hash));
+    }
+  }
+}
