@@ -35,11 +35,3 @@ function parseUnsigned(text: string): number | undefined {
   }
   return text === "" ? undefined : Math.floor(seconds + 1e-9);
 }
-
-/** A duration as people and Go's clients write it: `1h30m0s`. */
-export function formatDuration(seconds: number): string {
-  const hours = Math.floor(seconds / 3600);
-  const minutes = Math.floor(seconds % 3600 / 60);
-  if (hours > 0) return `${hours}h${minutes}m${seconds % 60}s`;
-  return minutes > 0 ? `${minutes}m${seconds % 60}s` : `${seconds}s`;
-}

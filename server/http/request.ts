@@ -32,6 +32,7 @@ export class HandledRequest implements ApiRequest {
   readonly id: string;
   readonly mount: MountRecord;
   readonly path: string;
+  readonly route: string;
   readonly params: Readonly<Record<string, string>>;
   readonly operation: OperationName;
   readonly values: Values<Record<string, never>>;
@@ -41,7 +42,7 @@ export class HandledRequest implements ApiRequest {
   readonly bodyText: string;
   readonly warnings: string[] = [];
   readonly #http: Request;
-  readonly #route: Route;
+  readonly #routed: Route;
   readonly #sent: ReadonlyMap<string, unknown>;
 
   /** @throws {VaultError} `invalid_argument` for a field that can't be coerced. */
@@ -50,6 +51,7 @@ export class HandledRequest implements ApiRequest {
     this.id = parts.id;
     this.mount = parts.mount;
     this.path = incoming.path;
+    this.route = route.path;
     this.params = params;
     this.operation = parts.operation;
     this.maybeCaller = parts.caller;
@@ -57,7 +59,7 @@ export class HandledRequest implements ApiRequest {
     this.remoteAddress = parts.remoteAddress;
     this.bodyText = incoming.bodyText;
     this.#http = parts.http;
-    this.#route = route;
+    this.#routed = route;
     this.#sent = withoutParams(incoming.fields, params);
     this.values = coerceFields(route.fields ?? NO_FIELDS, this.#sent, route.fieldProblemPrefix ?? FIELD_PROBLEM);
     this.#warnOfReplaced(incoming.fields);
@@ -81,7 +83,7 @@ export class HandledRequest implements ApiRequest {
 
   /** Fields that no one asked for; told only beside an answer that has something in it. */
   warnOfUnknown(): void {
-    const fields = this.#route.fields ?? NO_FIELDS;
+    const fields = this.#routed.fields ?? NO_FIELDS;
     const unknown = [...this.#sent.keys()].filter((name) => !Object.hasOwn(fields, name));
     if (unknown.length > 0) this.warn(`Endpoint ignored these unrecognized parameters: [${unknown.sort().join(" ")}]`);
   }

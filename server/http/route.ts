@@ -18,6 +18,8 @@ export interface ApiRequest<F extends Fields = Fields> {
   readonly mount: MountRecord;
   /** Without `/v1/` and percent-decoded; a list's ends in `/`. */
   readonly path: string;
+  /** The path of the route that was matched. */
+  readonly route: string;
   /** What stands in the place of the route's `:names`. */
   readonly params: Readonly<Record<string, string>>;
   readonly operation: OperationName;

@@ -34,7 +34,7 @@ export function compilePath(path: string): RoutePath {
     pattern: new RegExp(`^${segments.join("/")}$`, "s"),
     names,
     literalPrefix: at === -1 ? path : path.slice(0, at),
-    firstSegment: at === 0 ? null : path.split("/")[0]!,
+    firstSegment: at === 0 || path === "" ? null : path.split("/")[0]!,
   };
 }
 

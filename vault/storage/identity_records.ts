@@ -166,7 +166,11 @@ export interface TokenRoleRecord {
 /** One entry of a token's cubbyhole, or the response that a wrapping token holds. Key: token hash + `/` + path. */
 export interface CubbyholeRecord {
   readonly tokenHash: string;
+  /** Entity of the token, whose allowance it takes; empty where there is none. */
+  readonly entityId: string;
   readonly path: string;
+  /** Bytes of the JSON before it was sealed. */
+  readonly bytes: number;
   /** Base64 of nonce ‖ ciphertext ‖ tag of the JSON under the seal key. */
   readonly sealed: string;
 }

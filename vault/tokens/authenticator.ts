@@ -56,6 +56,11 @@ export class Authenticator {
    * @throws {VaultError} `rate_limited` with `data.retryAfterSeconds`.
    */
   takePlace({ user, role }: Caller): void {
+    this.takePlaceIn(user, role);
+  }
+
+  /** {@link takePlace} for a user who came by another credential than their evt token: there is one window a user. */
+  takePlaceIn(user: User, role: RoleRecord): void {
     const window = user.window ??= new SlidingWindow();
     const waitMs = window.take(this.#clock.monotonic(), role.rateLimit);
     if (waitMs === 0) return;

@@ -1,0 +1,201 @@
+/**
+ * `sys/leases`, and its old names `sys/renew` and `sys/revoke`.
+ *
+ * @module
+ */
+
+import { VaultError } from "../../../vault/errors.ts";
+import { bool, duration, text } from "../fields.ts";
+import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
+import { rfc3339 } from "../timestamps.ts";
+
+/** One lease, as it is told. Times are milliseconds since 1970. */
+export interface LeaseInfo {
+  readonly id: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly renewedAt: number | null;
+  readonly renewable: boolean;
+  /** Seconds left; 0 once it waits for its revocation. */
+  readonly ttl: number;
+  /** Why its revocation has failed so far. */
+  readonly revokeError?: string;
+}
+
+/** How a revocation came out: done, or waiting for what it needs. */
+export type Revocation = "done" | "queued";
+
+/** Whoever keeps leases. */
+export interface LeaseDirectory {
+  find(id: string): LeaseInfo | undefined;
+  /** Ids that begin with a path, whole segments. */
+  list(prefix: string): readonly string[];
+  /** @param increment Seconds from now; 0: the default. */
+  renew(id: string, increment: number): Promise<LeaseInfo & { readonly warnings: readonly string[] }>;
+  revoke(id: string, sync: boolean): Promise<Revocation>;
+  revokePrefix(prefix: string, sync: boolean): Promise<Revocation>;
+  forcePrefix(prefix: string): Promise<void>;
+  /** Leases whose revocation keeps failing, with the accessor of their mount. */
+  failing(): readonly (LeaseInfo & { readonly mountAccessor: string })[];
+}
+
+const LEASE = { lease_id: text("the lease's id"), increment: duration("seconds from now") };
+const REVOKE = {
+  lease_id: text("the lease's id"),
+  sync: bool("whether to wait until it is done (default)"),
+  prefix: text("ignored: the prefix stands in the path"),
+};
+
+/** The routes. */
+export function sysLeaseRoutes(leases: LeaseDirectory): Route[] {
+  return [...lookupRoutes(leases), ...renewRoutes(leases), ...revokeRoutes(leases)];
+}
+
+function lookupRoutes(leases: LeaseDirectory): Route[] {
+  return [
+    route({
+      path: "leases/lookup",
+      summary: "What is known of a lease.",
+      fields: { lease_id: LEASE.lease_id },
+      write: ({ values }) => {
+        const lease = leases.find(idOf(values.lease_id));
+        if (lease === undefined) throw new VaultError("invalid_argument", "invalid lease");
+        return { data: infoOf(lease) };
+      },
+    }),
+    route({
+      path: "leases/lookup/*rest.prefix",
+      summary: "The leases below a path, one level at a time.",
+      needsSudo: true,
+      list: ({ params }) => keysBelow(leases, `${params["prefix"]!}/`),
+    }),
+    route({
+      path: "leases",
+      summary: "Leases whose revocation keeps failing.",
+      needsSudo: true,
+      fields: { type: text("`irrevocable`"), limit: text("how many; `none`: all") },
+      read: ({ values }) => {
+        if (values.type !== "irrevocable") return null;
+        const failing = leases.failing();
+        const rows = failing.map(({ id, mountAccessor, revokeError }) => ({
+          lease_id: id,
+          mount_id: mountAccessor,
+          error: revokeError ?? "",
+        }));
+        return { data: { lease_count: rows.length, leases: rows } };
+      },
+    }),
+    route({
+      path: "leases/count",
+      summary: "How many leases' revocation keeps failing.",
+      fields: { type: text("`irrevocable`") },
+      read: ({ values }) => {
+        if (values.type !== "irrevocable") return null;
+        const counts: Record<string, number> = {};
+        const failing = leases.failing();
+        for (const { mountAccessor } of failing) counts[mountAccessor] = (counts[mountAccessor] ?? 0) + 1;
+        return { data: { lease_count: failing.length, counts } };
+      },
+    }),
+    route({
+      path: "leases/tidy",
+      summary: "Nothing to do: no lease is forgotten before its account is gone.",
+      write: ({ warn }) => {
+        warn("Tidy operation finished");
+        return { data: null, status: 202 };
+      },
+    }),
+  ];
+}
+
+function renewRoutes(leases: LeaseDirectory): Route[] {
+  const renew = (path: string): Route =>
+    route({
+      path,
+      summary: "Renews a lease.",
+      fields: LEASE,
+      write: async ({ values, params, warn }) => {
+        const lease = await leases.renew(idOf(values.lease_id ?? params["id"]), values.increment ?? 0);
+        lease.warnings.forEach(warn);
+        return { lease: { id: lease.id, renewable: lease.renewable, duration: lease.ttl } };
+      },
+    });
+  return ["leases/renew", "leases/renew/*rest.id", "renew", "renew/*rest.id"].map(renew);
+}
+
+function revokeRoutes(leases: LeaseDirectory): Route[] {
+  const revoke = (path: string): Route =>
+    route({
+      path,
+      summary: "Revokes a lease.",
+      fields: REVOKE,
+      write: async ({ values, params }) =>
+        answerOf(await leases.revoke(idOf(values.lease_id ?? params["id"]), values.sync ?? true)),
+    });
+  const prefix = (path: string): Route =>
+    route({
+      path,
+      summary: "Revokes every lease below a path.",
+      needsSudo: true,
+      fields: REVOKE,
+      write: async ({ values, params }) => answerOf(await leases.revokePrefix(params["prefix"]!, values.sync ?? true)),
+    });
+  const force = (path: string): Route =>
+    route({
+      path,
+      summary: "Forgets every lease below a path, whatever its engine says.",
+      needsSudo: true,
+      fields: REVOKE,
+      write: async ({ params }: ApiRequest) => {
+        await leases.forcePrefix(params["prefix"]!);
+        return null;
+      },
+    });
+  return [
+    ...["leases/revoke", "leases/revoke/*rest.id", "revoke", "revoke/*rest.id"].map(revoke),
+    ...["leases/revoke-prefix/*rest.prefix", "revoke-prefix/*rest.prefix"].map(prefix),
+    ...["leases/revoke-force/*rest.prefix", "revoke-force/*rest.prefix"].map(force),
+  ];
+}
+
+function answerOf(revocation: Revocation): ApiAnswer {
+  return revocation === "done" ? null : { raw: null, status: 202 };
+}
+
+function idOf(id: string | undefined): string {
+  if (id) return id;
+  throw new VaultError("invalid_argument", "lease_id must be specified");
+}
+
+function infoOf(lease: LeaseInfo): Record<string, unknown> {
+  return {
+    id: lease.id,
+    issue_time: rfc3339(lease.issuedAt),
+    expire_time: rfc3339(lease.expiresAt),
+    last_renewal: lease.renewedAt === null ? null : rfc3339(lease.renewedAt),
+    renewable: lease.renewable,
+    ttl: lease.ttl,
+    ...(lease.revokeError === undefined ? {} : { revoke_error: lease.revokeError }),
+  };
+}
+
+function keysBelow(leases: LeaseDirectory, prefix: string): ApiAnswer {
+  const names = leases.list(prefix).map((id) => {
+    const rest = id.slice(prefix.length);
+    const slash = rest.indexOf("/");
+    return slash === -1 ? rest : rest.slice(0, slash + 1);
+  });
+  const keys = [...new Set(names)].sort();
+  return keys.length === 0 ? null : { data: { keys } };
+}
+
+/** Until an engine leases something, there is no lease. */
+export const NO_LEASES: LeaseDirectory = {
+  find: () => undefined,
+  list: () => [],
+  renew: () => Promise.reject(new VaultError("invalid_argument", "lease not found")),
+  revoke: () => Promise.resolve("done"),
+  revokePrefix: () => Promise.resolve("done"),
+  forcePrefix: () => Promise.resolve(),
+  failing: () => [],
+};

@@ -1,0 +1,145 @@
+/**
+ * The end of service tokens: by revocation, by expiry, or with the mount that they came through. What descends from a
+ * token, what lies in its cubbyhole and what it leased ends in the same transaction.
+ *
+ * @module
+ */
+
+import type { ServiceTokenRecord } from "../storage/identity_records.ts";
+import type { Write } from "../storage/store.ts";
+import type { Surroundings } from "../tokens/token_service.ts";
+import type { TokenIndex } from "./token_index.ts";
+
+/** Writes what else ends with a token, such as its leases. */
+export type EndHook = (ended: ServiceTokenRecord) => readonly Write[];
+
+/** Tokens that one change of the sweeper ends at most. */
+const SWEEP_BATCH = 200;
+const LONGEST_WAIT_MS = 60_000;
+const SHORTEST_WAIT_MS = 250;
+
+/** Ends tokens. */
+export class TokenEndings {
+  readonly #in: Surroundings;
+  readonly #index: TokenIndex;
+  readonly #hooks: EndHook[] = [];
+  readonly #holes = new Map<string, Set<string>>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+
+  constructor(surroundings: Surroundings, index: TokenIndex) {
+    this.#in = surroundings;
+    this.#index = index;
+    surroundings.state.watch("cubbyhole", (after, before, key) => {
+      const { tokenHash } = (after ?? before)!;
+      const keys = this.#holes.get(tokenHash) ?? new Set();
+      if (after === undefined) keys.delete(key);
+      else keys.add(key);
+      if (keys.size === 0) this.#holes.delete(tokenHash);
+      else this.#holes.set(tokenHash, keys);
+    });
+  }
+
+  /** Has `hook` write what else ends with each token. */
+  addHook(hook: EndHook): void {
+    this.#hooks.push(hook);
+  }
+
+  /** The keys of a token's cubbyhole. */
+  holeOf(tokenHash: string): ReadonlySet<string> {
+    return this.#holes.get(tokenHash) ?? new Set();
+  }
+
+  /** Ends tokens by their hashes, with all that descends from them; unknown ones are no error. */
+  end(hashes: readonly string[]): Promise<void> {
+    return this.#in.writer.change(() => ({ writes: this.planEnd(this.#known(hashes)), result: () => {} }));
+  }
+
+  /** Ends one token; those that it made become orphans. */
+  endAlone(hash: string): Promise<void> {
+    return this.#in.writer.change(() => {
+      const orphans = this.#index.childrenOf(hash).map((child): Write => ({
+        kind: "service_token",
+        key: child.hash,
+        value: { ...child, parent: null },
+      }));
+      const own = this.#known([hash]).flatMap((record) => this.#planOne(record));
+      return { writes: [...orphans, ...own], result: () => {} };
+    });
+  }
+
+  /** The writes that end tokens and all that descends from them, in the writer's turn. */
+  planEnd(records: readonly ServiceTokenRecord[]): Write[] {
+    return this.#index.withDescendants(records).flatMap((record) => this.#planOne(record));
+  }
+
+  /** The writes that end every token which came through a mount. */
+  planEndOfMount(mountAccessor: string): Write[] {
+    const through = [...this.#index.all()].filter((record) => record.mountAccessor === mountAccessor);
+    return this.planEnd(through);
+  }
+
+  /**
+   * Ends what has expired, until {@link close}.
+   *
+   * @param mayCommit Whether the clock can be trusted with something that can't be undone (S10).
+   * @param onFailure Told of a sweep that failed; the next makes up for it.
+   */
+  start(mayCommit: () => boolean, onFailure: (error: unknown) => void): void {
+    if (this.#isClosed) return;
+    const next = this.#index.due.next;
+    const wait = next === undefined ? LONGEST_WAIT_MS : next - this.#in.clock.now();
+    this.#timer = setTimeout(
+      () => void this.#tick(mayCommit, onFailure),
+      Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS),
+    );
+  }
+
+  /** Ends what has expired by now; resolves with how many. */
+  async sweep(): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const due = this.#index.due.take(this.#in.clock.now(), SWEEP_BATCH);
+      if (due.length === 0) return count;
+      count += await this.#endExpired(due);
+    }
+  }
+
+  async #endExpired(due: readonly string[]): Promise<number> {
+    try {
+      return await this.#in.writer.change(() => {
+        const now = this.#in.clock.now();
+        // A renewal since has put it into the queue once more.
+        const expired = this.#known(due).filter((record) => record.expiresAt !== null && record.expiresAt <= now);
+        return { writes: this.planEnd(expired), result: () => expired.length };
+      });
+    } catch (error) {
+      for (const hash of due) this.#index.due.add(this.#in.clock.now() + LONGEST_WAIT_MS, hash);
+      throw error;
+    }
+  }
+
+  /** Stops sweeping. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #tick(mayCommit: () => boolean, onFailure: (error: unknown) => void): Promise<void> {
+    if (mayCommit()) await this.sweep().catch(onFailure);
+    this.start(mayCommit, onFailure);
+  }
+
+  #planOne(record: ServiceTokenRecord): Write[] {
+    const holes = [...this.holeOf(record.hash)].map((key): Write => ({ kind: "cubbyhole", key }));
+    return [
+      { kind: "service_token", key: record.hash },
+      ...holes,
+      ...this.#hooks.flatMap((hook) => hook(record)),
+    ];
+  }
+
+  #known(hashes: readonly string[]): ServiceTokenRecord[] {
+    return hashes.map((hash) => this.#index.get(hash)).filter((record) => record !== undefined);
+  }
+}
