@@ -87,6 +87,12 @@ export class ServiceTokens {
     }
   }
 
+  /** The rights of a user's evt token; undefined where there is no such user, or none with a token. */
+  holderOfUser(name: string): Pick<ApiCaller, "policies" | "entity"> | undefined {
+    const user = this.#in.state.userByName(name);
+    return user?.token ? { policies: this.#policiesOfRole(user.token), entity: user } : undefined;
+  }
+
   /** Whether a service token would be let in now, its address aside. */
   isLive(record: ServiceTokenRecord): boolean {
     try {

@@ -13,7 +13,7 @@ export class TokenIndex {
   readonly #records: ReadonlyMap<string, ServiceTokenRecord>;
   readonly #byAccessor = new Map<string, ServiceTokenRecord>();
   readonly #children = new Map<string, Set<string>>();
-  readonly #countByEntity = new Map<string, number>();
+  readonly #byEntity = new Map<string, Set<string>>();
   /** Hashes by the moment of their expiry. */
   readonly due: DueQueue = new DueQueue();
 
@@ -22,8 +22,8 @@ export class TokenIndex {
     state.watch("service_token", (after, before) => {
       if (before !== undefined) this.#byAccessor.delete(before.accessor);
       if (after !== undefined) this.#byAccessor.set(after.accessor, after);
-      if (before === undefined) this.#note(after!, 1);
-      else if (after === undefined) this.#note(before, -1);
+      if (before === undefined) this.#noteEntity(after!, true);
+      else if (after === undefined) this.#noteEntity(before, false);
       this.#noteParent(after, before);
       if (after?.expiresAt && after.expiresAt !== before?.expiresAt) this.due.add(after.expiresAt, after.hash);
     });
@@ -51,7 +51,12 @@ export class TokenIndex {
 
   /** How many tokens an entity has. */
   countOf(entityId: string): number {
-    return this.#countByEntity.get(entityId) ?? 0;
+    return this.#byEntity.get(entityId)?.size ?? 0;
+  }
+
+  /** The tokens of an entity. */
+  ofEntity(entityId: string): ServiceTokenRecord[] {
+    return [...this.#byEntity.get(entityId) ?? []].map((hash) => this.#records.get(hash)!);
   }
 
   /** The tokens that a token made. */
@@ -71,11 +76,13 @@ export class TokenIndex {
     return [...found.values()];
   }
 
-  #note({ entityId }: ServiceTokenRecord, by: 1 | -1): void {
+  #noteEntity({ entityId, hash }: ServiceTokenRecord, isThere: boolean): void {
     if (entityId === "") return;
-    const count = this.countOf(entityId) + by;
-    if (count === 0) this.#countByEntity.delete(entityId);
-    else this.#countByEntity.set(entityId, count);
+    const hashes = this.#byEntity.get(entityId) ?? new Set();
+    if (isThere) hashes.add(hash);
+    else hashes.delete(hash);
+    if (hashes.size === 0) this.#byEntity.delete(entityId);
+    else this.#byEntity.set(entityId, hashes);
   }
 
   #noteParent(after: ServiceTokenRecord | undefined, before: ServiceTokenRecord | undefined): void {

@@ -1,0 +1,193 @@
+/**
+ * One policy, read from HCL or JSON and checked.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import { HclBody, type HclItem, HclProblem, type HclValue, parseHcl } from "./hcl.ts";
+import { jsonToHcl } from "./json_policy.ts";
+import { isKnownDirective, splitTemplate, type TemplateParts } from "./template.ts";
+
+/** What a stanza can grant, as bits. */
+export const CAPABILITIES = {
+  create: 1,
+  read: 2,
+  update: 4,
+  patch: 8,
+  delete: 16,
+  list: 32,
+  sudo: 64,
+  deny: 128,
+  /** Known to other servers; nothing here asks for them. */
+  scan: 0,
+  subscribe: 0,
+  recover: 0,
+} as const;
+
+/** The name of a capability. */
+export type Capability = keyof typeof CAPABILITIES;
+
+/** Values that a parameter may have, or must not have; none: any. */
+export type ParameterRules = ReadonlyMap<string, readonly HclValue[]>;
+
+/** What one stanza says of its path. */
+export interface Stanza {
+  readonly path: string;
+  readonly parts: TemplateParts;
+  readonly line: number;
+  readonly capabilities: number;
+  readonly allowed: ParameterRules | null;
+  readonly denied: ParameterRules | null;
+  readonly required: readonly string[];
+  /** Seconds; null: not said. */
+  readonly minWrappingTtl: number | null;
+  readonly maxWrappingTtl: number | null;
+}
+
+/** A policy, ready to be merged with others. */
+export interface Policy {
+  readonly stanzas: readonly Stanza[];
+  readonly isTemplated: boolean;
+  /** What its author should know. */
+  readonly warnings: readonly string[];
+}
+
+const MAX_LENGTH = 131_072;
+const MAX_STANZAS = 2000;
+const KEYS = new Set([
+  "capabilities",
+  "policy",
+  "allowed_parameters",
+  "denied_parameters",
+  "required_parameters",
+  "min_wrapping_ttl",
+  "max_wrapping_ttl",
+  "comment",
+]);
+const OLD_POLICIES: Readonly<Record<string, readonly Capability[]>> = {
+  deny: ["deny"],
+  read: ["read", "list"],
+  write: ["create", "read", "update", "patch", "delete", "list"],
+  sudo: ["create", "read", "update", "patch", "delete", "list", "sudo"],
+};
+
+/**
+ * Reads a policy.
+ *
+ * @throws {VaultError} `invalid_argument`, naming the line and what is wrong there.
+ */
+export function parsePolicy(text: string): Policy {
+  try {
+    return readPolicy(text);
+  } catch (error) {
+    if (!(error instanceof HclProblem || error instanceof PolicyProblem)) throw error;
+    throw new VaultError("invalid_argument", `failed to parse policy: ${error.message}`);
+  }
+}
+
+class PolicyProblem extends Error {}
+
+function readPolicy(text: string): Policy {
+  if (text.length > MAX_LENGTH) throw new PolicyProblem(`longer than ${MAX_LENGTH} characters`);
+  const body = text.trimStart().startsWith("{") ? jsonToHcl(text) : parseHcl(text);
+  const stanzas = body.items.flatMap(stanzasOf);
+  if (stanzas.length > MAX_STANZAS) throw new PolicyProblem(`more than ${MAX_STANZAS} paths`);
+  const warnings = stanzas.flatMap(({ parts, line }) =>
+    parts.filter((_, i) => i % 2 === 1).filter((name) => !isKnownDirective(name)).map((name) =>
+      `line ${line}: {{${name}}} is no template parameter, so this path will never apply`
+    )
+  );
+  return { stanzas, isTemplated: stanzas.some(({ parts }) => parts.length > 1), warnings };
+}
+
+function stanzasOf(item: HclItem): Stanza[] {
+  const [key, path, ...more] = item.keys;
+  if (key === "name" && path === undefined) return [];
+  if (key !== "path") throw problem(`invalid key "${key}"`, item.line);
+  if (path === undefined && item.value instanceof HclBody) return item.value.items.flatMap(pathsOf);
+  if (path === undefined || more.length > 0) throw problem("a path stanza has one path", item.line);
+  return [stanzaOf(path, item)];
+}
+
+/** `path = { "a" = {…} }`, which is how JSON policies look. */
+function pathsOf(item: HclItem): Stanza[] {
+  if (item.keys.length !== 1) throw problem("a path stanza has one path", item.line);
+  return [stanzaOf(item.keys[0]!, item)];
+}
+
+function stanzaOf(given: string, { value, line }: HclItem): Stanza {
+  if (!(value instanceof HclBody)) throw problem("a path needs a block", line);
+  const path = given.replace(/^\/+/, "");
+  const parts = splitTemplate(path);
+  if (parts === undefined) throw problem("unbalanced template braces in a path", line);
+  if (path.includes("+*")) throw problem("a path has '+*', which is forbidden", line);
+  const fields = new Map(value.items.map((item) => [fieldName(item), item] as const));
+  for (const [name, item] of fields) if (!KEYS.has(name)) throw problem(`invalid key "${name}"`, item.line);
+  const min = durationOf(fields.get("min_wrapping_ttl"));
+  const max = durationOf(fields.get("max_wrapping_ttl"));
+  if (min !== null && max !== null && max < min) {
+    throw problem("max_wrapping_ttl is less than min_wrapping_ttl", line);
+  }
+  return {
+    path,
+    parts,
+    line,
+    capabilities: capabilitiesOf(fields),
+    allowed: parametersOf(fields.get("allowed_parameters")),
+    denied: parametersOf(fields.get("denied_parameters")),
+    required: textsOf(fields.get("required_parameters")).map((name) => name.toLowerCase()),
+    minWrappingTtl: min,
+    maxWrappingTtl: max,
+  };
+}
+
+function fieldName({ keys, line }: HclItem): string {
+  if (keys.length !== 1) throw problem("unexpected label", line);
+  return keys[0]!;
+}
+
+function capabilitiesOf(fields: ReadonlyMap<string, HclItem>): number {
+  let bits = 0;
+  const old = fields.get("policy");
+  if (old !== undefined) {
+    const names = typeof old.value === "string" ? OLD_POLICIES[old.value] : undefined;
+    if (names === undefined) throw problem("invalid policy", old.line);
+    for (const name of names) bits |= CAPABILITIES[name];
+  }
+  const item = fields.get("capabilities");
+  for (const name of textsOf(item)) {
+    if (!Object.hasOwn(CAPABILITIES, name)) throw problem(`invalid capability "${name.slice(0, 40)}"`, item!.line);
+    bits |= CAPABILITIES[name as Capability];
+  }
+  // Whoever is denied anything on a path is denied all of it.
+  return bits & CAPABILITIES.deny ? CAPABILITIES.deny : bits;
+}
+
+function textsOf(item: HclItem | undefined): string[] {
+  if (item === undefined) return [];
+  if (Array.isArray(item.value) && item.value.every((one) => typeof one === "string")) return item.value as string[];
+  throw problem(`"${item.keys[0]}" must be a list of text`, item.line);
+}
+
+function parametersOf(item: HclItem | undefined): ParameterRules | null {
+  if (item === undefined) return null;
+  if (!(item.value instanceof HclBody)) throw problem(`"${item.keys[0]}" must be an object`, item.line);
+  return new Map(item.value.items.map((one) => {
+    if (!Array.isArray(one.value)) throw problem(`"${fieldName(one)}" must be a list`, one.line);
+    return [fieldName(one).toLowerCase(), one.value] as const;
+  }));
+}
+
+function durationOf(item: HclItem | undefined): number | null {
+  if (item === undefined) return null;
+  if (typeof item.value === "number" && Number.isInteger(item.value) && item.value >= 0) return item.value;
+  const found = typeof item.value === "string" ? /^([0-9]{1,9})(s|m|h|d)?$/.exec(item.value) : null;
+  if (found === null) throw problem(`"${item.keys[0]}" must be a duration, such as "60s"`, item.line);
+  const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[found[2] ?? "s"]!;
+  return Number(found[1]) * unit;
+}
+
+function problem(reason: string, line: number): PolicyProblem {
+  return new PolicyProblem(`line ${line}: ${reason}`);
+}
