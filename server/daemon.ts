@@ -4,12 +4,14 @@
  * @module
  */
 
+import { hostname } from "node:os";
 import { Health } from "../proto/gen/grpc/health/v1/health_pb.ts";
 import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
 import { asVaultError, ERROR_TABLE, type SealKey, SqliteStore, Vault, VaultError, VaultState } from "../vault/mod.ts";
 import { assertPrivateIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
+import { VERSION } from "../version.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config, RawValues } from "./config.ts";
 import { takeDataFolder } from "./data_folder.ts";
@@ -17,7 +19,8 @@ import { createHealth } from "./grpc/health.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { createUnary } from "./grpc/unary.ts";
 import { createMetadataService, createVaultService } from "./grpc/vault_service.ts";
-import { assertGrpcTlsPossible, prepareGrpcTls } from "./grpc_tls.ts";
+import { createVaultApi, OPERATOR } from "./http/identity_api.ts";
+import { assertTlsPossible, type PreparedTls, prepareTls } from "./listener_tls.ts";
 import { type Faces, Listeners } from "./listeners.ts";
 import { LineLogger } from "./logger.ts";
 import { Metrics } from "./metrics.ts";
@@ -25,6 +28,9 @@ import { ProcessFacts } from "./process_facts.ts";
 import { loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { SystemdNotifier } from "./systemd.ts";
+
+/** Whoever logs in waits for a core; the rest of the vault needs the others. */
+const MAX_PASSWORD_THREADS = 4;
 
 /** What a terminal gets from the server besides its log. */
 export interface ServeOutput {
@@ -98,19 +104,21 @@ export class Daemon {
    * @throws {VaultError} `config_invalid` for a configuration or a data folder that can't be served.
    */
   async start(): Promise<void> {
-    assertGrpcTlsPossible(this.#config);
+    assertTlsPossible(this.#config);
     const folder = await takeDataFolder(this.#config.dataDir);
     this.#undo.push(() => folder.release());
     await this.#assertPrivateFiles();
     const vault = await this.#openVault();
     await this.#makeFirstKeys(vault);
     const tls = await this.#prepareTls();
-    const facts = new ProcessFacts(this.#config, vault, tls, systemClock);
+    const facts = new ProcessFacts(this.#config, vault, tls.grpc ?? tls.api, systemClock);
     this.#handleSignals(vault);
     const health = createHealth([VaultService.typeName, Metadata.typeName]);
     const listeners = new Listeners(this.#logger);
     this.#undo.push(() => listeners.close());
     facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health.service, tls));
+    this.#nameIssuer(vault, facts.addresses.api);
+    vault.engine.start(() => true);
     facts.ready = true;
     health.setServing(true);
     await this.#announce(facts);
@@ -157,6 +165,7 @@ export class Daemon {
       fallbackDimension: config.fheDim ?? config.embeddingDim,
       // One core stays with the event loop, or token checks would wait for their turn on a busy machine.
       scoreThreads: Math.max(1, navigator.hardwareConcurrency - 1),
+      passwordThreads: Math.min(navigator.hardwareConcurrency, MAX_PASSWORD_THREADS),
       rolesPath: config.rolesFile,
       tokensPath: config.tokensFile,
     });
@@ -207,11 +216,12 @@ export class Daemon {
     await keyRing.generate({ dimension: fheDim }, { onProgress });
   }
 
-  async #prepareTls() {
+  async #prepareTls(): Promise<PreparedTls> {
     const { credentialsDir } = this.#sources;
     const around = { clock: systemClock, random: systemRandom, logger: this.#logger, credentialsDir };
-    const tls = await prepareGrpcTls(this.#config, around);
-    if (tls !== null) this.#undo.push(() => tls.material.close());
+    const tls = await prepareTls(this.#config, around);
+    const shared = tls.grpc ?? tls.api;
+    if (shared !== null) this.#undo.push(() => shared.material.close());
     return tls;
   }
 
@@ -219,12 +229,20 @@ export class Daemon {
     vault: Vault,
     facts: ProcessFacts,
     healthService: Faces["grpcServices"][number],
-    grpcTls: Faces["grpcTls"],
+    tls: PreparedTls,
   ): Promise<Faces> {
     const metrics = new Metrics(facts);
     const ports = { clock: systemClock, random: systemRandom, logger: this.#logger };
     const unary = createUnary({ ...ports, observe: (call) => metrics.observe(call) });
     const parts = { vault, unary };
+    const { engine } = vault;
+    const api = createVaultApi({
+      ...ports,
+      engine,
+      version: VERSION,
+      observe: (request) => metrics.observeApi(request),
+    });
+    const identityApi = (request: Request) => api(request, { address: "127.0.0.1", isTls: false, operator: OPERATOR });
     const adminToken = await ensureAdminToken(this.#config.dataDir, systemRandom);
     return {
       grpcServices: [
@@ -233,9 +251,10 @@ export class Daemon {
         healthService,
         ...createReflection([VaultService, Metadata, Health]),
       ],
-      grpcTls,
+      tls,
+      api,
       isLive: (token) => isLive(vault, token),
-      admin: { ...ports, vault, facts, adminToken },
+      admin: { ...ports, vault, facts, adminToken, identityApi },
       monitoring: {
         metrics: () => metrics.render(),
         health: () => facts.healthReport(),
@@ -243,6 +262,16 @@ export class Daemon {
         status: () => facts.publicStatus(),
       },
     };
+  }
+
+  /** Identity tokens name their issuer by what the operator said, never by what a request says. */
+  #nameIssuer({ engine }: Vault, api: string | null): void {
+    const { publicUrl, apiTls, tlsHostnames } = this.#config;
+    const port = api?.slice(api.lastIndexOf(":") + 1) ?? "8200";
+    const made = `${apiTls === "off" ? "http" : "https"}://${tlsHostnames[0] ?? hostname()}:${port}`;
+    engine.issuer.ownUrl = publicUrl ?? made;
+    if (publicUrl !== undefined || api === null || this.#config.dev) return;
+    this.#logger.log("warn", "no_public_url", { issuer: made, hint: "give --public-url: identity tokens name it" });
   }
 
   #handleSignals(vault: Vault): void {

@@ -20,6 +20,17 @@ export interface FinishedCall {
   readonly seconds: number;
 }
 
+/** One finished request of the identity API. */
+export interface FinishedApiRequest {
+  /** The mount's type and the route's template: few, whatever is asked. */
+  readonly route: string;
+  readonly operation: string;
+  /** A user that exists, or `unknown`. */
+  readonly user: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
 /** What is read when somebody asks for the metrics. */
 export interface ProcessReadings {
   health(): "healthy" | "degraded" | "unhealthy";
@@ -89,6 +100,14 @@ export class Metrics {
     }
     const keyType = KEY_METHODS.get(method);
     if (keyType !== undefined) this.#keyAccess.inc({ key_type: keyType, status });
+  }
+
+  /** Counts one finished request of the identity API. */
+  observeApi({ route, operation, user, status, seconds }: FinishedApiRequest): void {
+    const outcome = status < 400 ? "success" : "error";
+    const method = `${operation} ${route}`;
+    this.#requests.inc({ method, endpoint: "api", status: outcome, user: this.#userLabel(user) });
+    this.#durations.observe({ method, endpoint: "api" }, seconds);
   }
 
   /** The Prometheus text format, version 0.0.4. */

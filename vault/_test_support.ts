@@ -71,6 +71,7 @@ export class TestVault {
       keysFolder: `${this.folder}/keys`,
       fallbackDimension: undefined,
       scoreThreads: 1,
+      passwordThreads: 2,
       rolesPath: this.rolesPath,
       tokensPath: this.tokensPath,
       ...rest,

@@ -8,6 +8,7 @@
  */
 
 export { lastValidDay, utcDay } from "./dates.ts";
+export type { IdentityEngine } from "./identity_engine.ts";
 export { asVaultError, ERROR_TABLE, VaultError, type VaultErrorKind } from "./errors.ts";
 export type { KeyRing } from "./fhe_keys/key_ring.ts";
 export type { FileName } from "./files/document.ts";

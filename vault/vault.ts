@@ -6,6 +6,7 @@
 
 import { bootstrap, reportWeakSecret } from "./bootstrap.ts";
 import { KeyRing } from "./fhe_keys/key_ring.ts";
+import { IdentityEngine } from "./identity_engine.ts";
 import { FileFace } from "./files/file_face.ts";
 import { AgentKeys } from "./keys/agent_keys.ts";
 import { EnvelopeService, type EnvelopeV1Policy } from "./keys/envelope_service.ts";
@@ -41,6 +42,8 @@ export interface VaultOptions {
   readonly fallbackDimension: number | undefined;
   /** Threads that decrypt scores, at most. */
   readonly scoreThreads: number;
+  /** Threads that hash passwords, at most. */
+  readonly passwordThreads: number;
   readonly rolesPath: string;
   readonly tokensPath: string;
 }
@@ -57,6 +60,7 @@ export class Vault {
   readonly bundles: KeyBundles;
   readonly keyRing: KeyRing;
   readonly files: FileFace;
+  readonly engine: IdentityEngine;
   readonly #store: Store;
   readonly #writer: Writer;
 
@@ -71,8 +75,10 @@ export class Vault {
       await bootstrap({ ...options, writer: vault.#writer });
       await vault.keyRing.load();
       await vault.files.reload(true);
+      await vault.engine.open();
       reportWeakSecret(options);
     } catch (error) {
+      vault.engine.close();
       vault.keyRing.close();
       await vault.files.abandon();
       throw error;
@@ -100,12 +106,16 @@ export class Vault {
     const { users } = this;
     const fheKeys = () => this.keyRing.publicFiles;
     this.bundles = new KeyBundles({ state, secrets, keys, users, clock, settings, v1Policy: envelopeV1, fheKeys });
+    const { authenticator } = this;
+    const { passwordThreads } = options;
+    this.engine = new IdentityEngine({ state, writer, clock, random, sealKey, authenticator, logger, passwordThreads });
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };
     this.files = new FileFace({ store, state, writer, clock, random, logger, paths });
   }
 
   /** Ends the changes under way, writes the files, closes the store. */
   async close(): Promise<void> {
+    this.engine.close();
     this.keyRing.close();
     await this.#writer.settled();
     await this.files.close();

@@ -1,0 +1,159 @@
+/**
+ * The identity API of a vault: its engine behind its routes.
+ *
+ * @module
+ */
+
+import type { IdentityEngine } from "../../vault/identity_engine.ts";
+import { VaultError } from "../../vault/errors.ts";
+import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
+import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
+import { type ApiHandler, createIdentityApi, type FinishedRequest } from "./api.ts";
+import { authTokenRoutes } from "./mounts/auth_token.ts";
+import { cubbyholeBackend } from "./mounts/cubbyhole.ts";
+import { identityAliasRoutes } from "./mounts/identity_alias.ts";
+import { identityEntityRoutes } from "./mounts/identity_entity.ts";
+import { identityGroupRoutes } from "./mounts/identity_group.ts";
+import { identityLookupRoutes } from "./mounts/identity_lookup.ts";
+import { oidcRoutes } from "./mounts/oidc.ts";
+import { sysAuditRoutes } from "./mounts/sys_audit.ts";
+import { sysCapabilityRoutes } from "./mounts/sys_capabilities.ts";
+import { sysInternalRoutes } from "./mounts/sys_internal.ts";
+import { NO_LEASES, sysLeaseRoutes } from "./mounts/sys_leases.ts";
+import { sysLockedUserRoutes } from "./mounts/sys_locked_users.ts";
+import { sysMountRoutes } from "./mounts/sys_mounts.ts";
+import { sysPolicyRoutes } from "./mounts/sys_policies.ts";
+import { sysRemountRoutes } from "./mounts/sys_remount.ts";
+import { apiVersion, sysStatusRoutes } from "./mounts/sys_status.ts";
+import { sysToolsRoutes } from "./mounts/sys_tools.ts";
+import { sysWrappingRoutes, wrapInfoOf } from "./mounts/sys_wrapping.ts";
+import { userpassBackend } from "./mounts/userpass.ts";
+import type { Backend, Route } from "./route.ts";
+
+/** What the API of a vault is made of. */
+export interface IdentityApiParts {
+  readonly engine: IdentityEngine;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly version: string;
+  observe(finished: FinishedRequest): void;
+}
+
+/** Whoever comes through the admin API: they hold the machine, so nothing is closed to them. */
+export const OPERATOR: ApiCaller = {
+  token: null,
+  evt: null,
+  entity: null,
+  policies: ["root"],
+  accessor: "operator",
+  tokenHash: "operator",
+  displayName: "operator",
+  isLastUse: false,
+};
+
+/** Puts the API of a vault together. */
+export function createVaultApi(parts: IdentityApiParts): ApiHandler {
+  const { engine, clock, logger } = parts;
+  const { tokens, acl, wrapping, mounts } = engine;
+  const backends: Backend[] = [];
+  backends.push(...backendsOf(parts, () => backends));
+  return createIdentityApi({
+    mounts,
+    backends,
+    logger,
+    authenticate: (token, remoteAddress) => tokens.authenticate(token, remoteAddress),
+    takePlace: (caller) => tokens.takePlace(caller),
+    afterUse: (caller) => tokens.afterUse(caller),
+    decide: (caller, access) => acl.check(caller, access),
+    explainDenial: (caller, access, id) => {
+      const { reason, pattern, stanzas, dropped } = acl.explain(caller, access);
+      logger.log("info", "api_denied", {
+        request_id: id,
+        entity_id: caller.entity?.record.entityId ?? "",
+        accessor: caller.accessor,
+        operation: access.operation,
+        reason,
+        pattern,
+        policies: stanzas.map((stanza) => stanza.policy),
+        dropped: dropped.length,
+      });
+    },
+    wrap: async (toWrap) => wrapInfoOf(await wrapping.wrap(toWrap)),
+    observe: parts.observe,
+    monotonic: () => clock.monotonic(),
+  });
+}
+
+function backendsOf(parts: IdentityApiParts, all: () => readonly Backend[]): Backend[] {
+  const { engine, clock } = parts;
+  const { identity, mounts, policies, tokens, creation, renewal, tokenRoles: roles } = engine;
+  const { userpass: users, logins } = engine;
+  const policyExists = (name: string) => policies.exists(name);
+  return [
+    { type: "system", section: "secret", description: "the system", routes: systemRoutes(parts, all) },
+    { type: "identity", section: "secret", description: "who is who", routes: identityRoutes(engine) },
+    cubbyholeBackend(engine.cubbyholes),
+    {
+      type: "token",
+      section: "auth",
+      description: "tokens",
+      routes: authTokenRoutes({ tokens, creation, renewal, roles, identity, mounts, clock, policyExists }),
+    },
+    userpassBackend({ users, logins, tokens, identity }),
+  ];
+}
+
+function identityRoutes(
+  { identity, mounts, oidcKeys: keys, oidcRoles: roles, identityTokens, issuer }: IdentityEngine,
+) {
+  const parts = { identity, mounts };
+  return [
+    ...identityEntityRoutes(parts),
+    ...identityAliasRoutes(parts),
+    ...identityGroupRoutes(parts),
+    ...identityLookupRoutes(parts),
+    ...oidcRoutes({ keys, roles, identityTokens, issuer, identity }),
+  ];
+}
+
+function systemRoutes({ engine, clock, random, version }: IdentityApiParts, all: () => readonly Backend[]): Route[] {
+  const { mounts, policies, acl, tokens, identity, oidcRoles, wrapping, lockout } = engine;
+  const clusterId = mounts.byPath("secret", "sys/")?.uuid ?? "";
+  const facts = { version, clusterId, clusterName: `runevault-${clusterId.slice(0, 8)}`, nowMs: () => clock.now() };
+  return [
+    ...sysStatusRoutes(facts),
+    ...sysMountRoutes({
+      mounts,
+      usersOfStableName: (name) => [
+        ...policies.mentioning(name).map((policy) => `policy ${policy}`),
+        ...oidcRoles.mentioning(name).map((role) => `role ${role}`),
+      ],
+    }),
+    ...sysRemountRoutes(mounts),
+    ...sysCapabilityRoutes({ acl, tokens, identity }),
+    ...sysPolicyRoutes(policies),
+    ...sysLeaseRoutes(NO_LEASES),
+    ...sysWrappingRoutes(wrapping),
+    ...sysLockedUserRoutes(lockout, mounts),
+    ...sysAuditRoutes(),
+    ...sysToolsRoutes(random),
+    ...sysInternalRoutes({
+      mounts,
+      version: apiVersion(version),
+      backends: all,
+      hasAccessBelow: (caller, prefix) => acl.hasAccessBelow(caller, prefix),
+      callerOf: (token, remoteAddress) => callerOf(engine, token, remoteAddress),
+    }),
+  ];
+}
+
+/** For open paths that tell more to whoever has a token; a bad one counts as none. */
+async function callerOf({ tokens }: IdentityEngine, token: string, remoteAddress: string): Promise<ApiCaller | null> {
+  try {
+    return await tokens.authenticate(token, remoteAddress);
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Named signing keys: each has one pair that signs and one, published already, that will sign next. What verifiers fetch
+ * today therefore holds the key of tomorrow.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import { newUuid } from "../ids.ts";
+import type { SealKey } from "../keys/seal_key.ts";
+import { DueQueue } from "../service_tokens/due_queue.ts";
+import type { OidcKeyPair, OidcKeyRecord, SigningAlgorithm } from "../storage/identity_records.ts";
+import type { Write } from "../storage/store.ts";
+import type { Surroundings } from "../tokens/token_service.ts";
+import { ALGORITHMS, makeKeyPair, type Signer, signerOf } from "./algorithms.ts";
+
+/** The key that is there without anybody making it. */
+export const DEFAULT_KEY = "default";
+const DAY = 86_400;
+const MIN_ROTATION_PERIOD = 60;
+const MAX_PERIODS_TO_VERIFY = 10;
+const LONGEST_WAIT_MS = 60_000;
+const SHORTEST_WAIT_MS = 250;
+
+/** What a write of a key may say; absent fields stay. */
+export interface OidcKeyInput {
+  readonly rotationPeriod?: number;
+  readonly verificationTtl?: number;
+  /** Null: every role that names the key. */
+  readonly allowedClientIds?: readonly string[] | null;
+  readonly algorithm?: string;
+}
+
+/** What keys need. */
+export interface OidcSurroundings extends Surroundings {
+  readonly sealKey: SealKey;
+}
+
+/** Everything that is done to keys. */
+export class OidcKeys {
+  readonly #in: OidcSurroundings;
+  readonly #signers = new Map<string, Promise<Signer>>();
+  readonly #due = new DueQueue();
+  readonly #making = new Map<string, Promise<void>>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+  #stamp = 0;
+
+  constructor(surroundings: OidcSurroundings) {
+    this.#in = surroundings;
+    surroundings.state.watch("oidc_key", (after, before) => {
+      this.#stamp++;
+      for (const { kid } of before?.retired ?? []) this.#signers.delete(kid);
+      if (after !== undefined) { for (const at of momentsOf(after)) this.#due.add(at, after.name); }
+    });
+  }
+
+  /** Grows with every change of any key. */
+  get stamp(): number {
+    return this.#stamp;
+  }
+
+  /** A key by its name. */
+  get(name: string): OidcKeyRecord | undefined {
+    return this.#in.state.table("oidc_key").get(name);
+  }
+
+  /** The names of all keys, `default` among them. */
+  list(): string[] {
+    return [...new Set([DEFAULT_KEY, ...this.#in.state.table("oidc_key").keys()])].sort();
+  }
+
+  /** {@link get}, but `default` is made when it is first asked for. */
+  async needed(name: string): Promise<OidcKeyRecord | undefined> {
+    if (name === DEFAULT_KEY && this.get(name) === undefined) {
+      const making = this.#making.get(name) ?? this.put(name, { allowedClientIds: ["*"] }).then(() => {});
+      this.#making.set(name, making);
+      await making.finally(() => this.#making.delete(name));
+    }
+    return this.get(name);
+  }
+
+  /**
+   * Makes a key, or changes what is given of one.
+   *
+   * @returns Whether it is new.
+   * @throws {VaultError} `invalid_argument`.
+   */
+  async put(name: string, input: OidcKeyInput): Promise<{ isNew: boolean }> {
+    const algorithm = algorithmOf(input.algorithm);
+    const before = this.get(name);
+    const wanted = algorithm ?? before?.algorithm ?? "RS256";
+    const pairs = before?.algorithm === wanted
+      ? null
+      : [await this.#newPair(wanted), await this.#newPair(wanted)] as const;
+    return await this.#in.writer.change(() => {
+      const now = this.get(name);
+      if (now?.algorithm !== before?.algorithm) {
+        throw new VaultError("precondition_failed", `key ${name} was changed meanwhile`);
+      }
+      const record = this.#updated(name, now, input, wanted, pairs);
+      return { writes: [put(record)], result: () => ({ isNew: now === undefined }) };
+    });
+  }
+
+  /**
+   * Has the next pair sign from now on.
+   *
+   * @param verificationTtl How long the retired one still verifies, in seconds; absent: the key's.
+   * @throws {VaultError} `invalid_argument` where there is no such key.
+   */
+  async rotate(name: string, verificationTtl?: number): Promise<void> {
+    const before = await this.needed(name);
+    if (before === undefined) throw new VaultError("invalid_argument", `no named key found at ${JSON.stringify(name)}`);
+    const fresh = await this.#newPair(before.algorithm);
+    await this.#in.writer.change(() => {
+      const now = this.get(name);
+      // Rotated or changed meanwhile: then what was wanted has happened.
+      if (now === undefined || now.signing.kid !== before.signing.kid) return { writes: [], result: () => {} };
+      return { writes: [put(this.#rotated(now, fresh, verificationTtl ?? now.verificationTtl))], result: () => {} };
+    });
+  }
+
+  /**
+   * Deletes a key; absent: nothing.
+   *
+   * @throws {VaultError} `invalid_argument` for one that roles or clients name, and for `default`.
+   */
+  delete(name: string): Promise<void> {
+    return this.#in.writer.change(() => {
+      if (name === DEFAULT_KEY) throw new VaultError("invalid_argument", `deletion of key "default" not allowed`);
+      if (this.get(name) === undefined) return { writes: [], result: () => {} };
+      const users = this.#usersOf(name);
+      if (users.length > 0) {
+        const list = users.join(", ");
+        throw new VaultError(
+          "invalid_argument",
+          `unable to delete key ${JSON.stringify(name)} because it is currently referenced by these roles: ${list}`,
+        );
+      }
+      return { writes: [{ kind: "oidc_key", key: name }], result: () => {} };
+    });
+  }
+
+  /** The pair that signs now, ready to. */
+  async signer({ algorithm, signing }: OidcKeyRecord): Promise<Signer> {
+    const known = this.#signers.get(signing.kid);
+    if (known !== undefined) return await known;
+    const opened = this.#in.sealKey.open(identityOf(signing.kid), signing.sealed!);
+    const made = signerOf(algorithm, new Uint8Array(opened));
+    this.#signers.set(signing.kid, made);
+    made.catch(() => this.#signers.delete(signing.kid));
+    return await made;
+  }
+
+  /** The pairs of a key that verify now. */
+  verifying(record: OidcKeyRecord): OidcKeyPair[] {
+    const now = this.#in.clock.now();
+    return [record.signing, record.next, ...record.retired.filter((pair) => pair.expiresAt! > now)];
+  }
+
+  /** A pair that verifies now, by its id. */
+  findPair(kid: string): { pair: OidcKeyPair; record: OidcKeyRecord } | undefined {
+    for (const record of this.#in.state.table("oidc_key").values()) {
+      const pair = this.verifying(record).find((one) => one.kid === kid);
+      if (pair !== undefined) return { pair, record };
+    }
+    return undefined;
+  }
+
+  /** Rotates keys when they are due and forgets pairs that have expired, until {@link close}. */
+  start(mayCommit: () => boolean, onFailure: (error: unknown) => void): void {
+    if (this.#isClosed) return;
+    const wait = (this.#due.next ?? Infinity) - this.#in.clock.now();
+    const tick = async () => {
+      if (mayCommit()) await this.sweep().catch(onFailure);
+      this.start(mayCommit, onFailure);
+    };
+    this.#timer = setTimeout(() => void tick(), Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
+  }
+
+  /** Does what is due now. */
+  async sweep(): Promise<void> {
+    const due = new Set(this.#due.take(this.#in.clock.now(), Infinity));
+    for (const name of due) {
+      try {
+        await this.#perform(name);
+      } catch (error) {
+        this.#due.add(this.#in.clock.now() + LONGEST_WAIT_MS, name);
+        throw error;
+      }
+    }
+  }
+
+  /** Stops rotating. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #perform(name: string): Promise<void> {
+    const now = this.#in.clock.now();
+    const record = this.get(name);
+    if (record === undefined) return;
+    if (record.rotatesAt <= now) await this.rotate(name);
+    await this.#in.writer.change(() => {
+      const current = this.get(name);
+      const retired = current?.retired.filter((pair) => pair.expiresAt! > now) ?? [];
+      if (current === undefined || retired.length === current.retired.length) return { writes: [], result: () => {} };
+      return { writes: [put({ ...current, retired })], result: () => {} };
+    });
+  }
+
+  #updated(
+    name: string,
+    before: OidcKeyRecord | undefined,
+    input: OidcKeyInput,
+    algorithm: SigningAlgorithm,
+    pairs: readonly [OidcKeyPair, OidcKeyPair] | null,
+  ): OidcKeyRecord {
+    const now = this.#in.clock.now();
+    const rotationPeriod = input.rotationPeriod ?? before?.rotationPeriod ?? DAY;
+    const verificationTtl = input.verificationTtl ?? before?.verificationTtl ?? DAY;
+    this.#assertPeriods(name, rotationPeriod, verificationTtl);
+    const given = input.allowedClientIds === undefined ? before?.allowedClientIds : input.allowedClientIds ?? undefined;
+    const retired = before === undefined ? [] : pairs === null ? before.retired : retire(before, now, verificationTtl);
+    const isRescheduled = before === undefined || rotationPeriod !== before.rotationPeriod || pairs !== null;
+    return {
+      name,
+      algorithm,
+      rotationPeriod,
+      verificationTtl,
+      ...(given === undefined ? {} : { allowedClientIds: given }),
+      signing: pairs?.[0] ?? before!.signing,
+      next: pairs?.[1] ?? before!.next,
+      retired,
+      rotatesAt: isRescheduled ? now + rotationPeriod * 1000 : before.rotatesAt,
+    };
+  }
+
+  #assertPeriods(name: string, rotationPeriod: number, verificationTtl: number): void {
+    if (rotationPeriod < MIN_ROTATION_PERIOD) {
+      throw new VaultError("invalid_argument", "rotation_period must be at least one minute");
+    }
+    if (verificationTtl > MAX_PERIODS_TO_VERIFY * rotationPeriod) {
+      throw new VaultError("invalid_argument", "verification_ttl cannot be longer than 10x rotation_period", {
+        hint: "give verification_ttl too: its default is 24h",
+      });
+    }
+    const roles = [...this.#in.state.table("oidc_role").values()].filter((role) => role.key === name);
+    const longer = roles.find((role) => role.ttl > verificationTtl);
+    if (longer === undefined) return;
+    throw new VaultError(
+      "invalid_argument",
+      `unable to update key ${
+        JSON.stringify(name)
+      } because it is currently referenced by one or more roles with a token ttl greater than ${verificationTtl} seconds`,
+    );
+  }
+
+  #rotated(record: OidcKeyRecord, next: OidcKeyPair, verificationTtl: number): OidcKeyRecord {
+    const now = this.#in.clock.now();
+    const { sealed: _private, ...publicPart } = record.signing;
+    return {
+      ...record,
+      signing: record.next,
+      next,
+      retired: [...record.retired, { ...publicPart, expiresAt: now + verificationTtl * 1000 }],
+      rotatesAt: now + record.rotationPeriod * 1000,
+    };
+  }
+
+  async #newPair(algorithm: SigningAlgorithm): Promise<OidcKeyPair> {
+    const { publicJwk, privateKey } = await makeKeyPair(algorithm);
+    const kid = newUuid(this.#in.random);
+    const sealed = this.#in.sealKey.seal(identityOf(kid), privateKey);
+    privateKey.fill(0);
+    return { kid, publicJwk, sealed, createdAt: this.#in.clock.now() };
+  }
+
+  #usersOf(name: string): string[] {
+    const roles = [...this.#in.state.table("oidc_role").values()].filter((role) => role.key === name);
+    const clients = [...this.#in.state.table("oidc_client").values()].filter((client) => client.key === name);
+    return [...roles.map((role) => role.name), ...clients.map((client) => `client ${client.name}`)].sort();
+  }
+}
+
+function put(record: OidcKeyRecord): Write {
+  return { kind: "oidc_key", key: record.name, value: record };
+}
+
+function identityOf(kid: string): string {
+  return `oidc_key/${kid}`;
+}
+
+function algorithmOf(given: string | undefined): SigningAlgorithm | undefined {
+  if (given === undefined) return undefined;
+  const known = ALGORITHMS.find((one) => one === given);
+  if (known !== undefined) return known;
+  throw new VaultError("invalid_argument", `unknown signing algorithm ${JSON.stringify(given.slice(0, 20))}`, {
+    hint: `algorithms are ${ALGORITHMS.join(", ")}`,
+  });
+}
+
+/** Both pairs of another algorithm: what the first signed still verifies; the second never signed. */
+function retire(record: OidcKeyRecord, now: number, verificationTtl: number): OidcKeyPair[] {
+  const { sealed: _private, ...publicPart } = record.signing;
+  return [...record.retired, { ...publicPart, expiresAt: now + verificationTtl * 1000 }];
+}
+
+function momentsOf({ rotatesAt, retired }: OidcKeyRecord): number[] {
+  return [rotatesAt, ...retired.map((pair) => pair.expiresAt!)];
+}

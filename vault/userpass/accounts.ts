@@ -1,0 +1,157 @@
+/**
+ * Users as an operator makes them: an evt user and a login that are one entity (S11).
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import type { Identity } from "../identity/identity.ts";
+import { cleanPolicies } from "../identity/policies.ts";
+import type { MountTable } from "../mounts/mount_table.ts";
+import type { User } from "../state.ts";
+import type { MountRecord } from "../storage/identity_records.ts";
+import type { Write } from "../storage/store.ts";
+import type { Surroundings } from "../tokens/token_service.ts";
+import type { Lockout } from "./lockout.ts";
+import type { UserpassService } from "./userpass_service.ts";
+
+/** Where logins are made unless another mount is named. */
+const DEFAULT_MOUNT = "userpass/";
+const LOGIN_NAME = /^[a-z0-9_](?:[a-z0-9_.@+-]{0,126}[a-z0-9_])?$/;
+
+/** What accounts need. */
+export interface AccountSurroundings extends Surroundings {
+  readonly identity: Identity;
+  readonly mounts: MountTable;
+  readonly users: UserpassService;
+  readonly lockout: Lockout;
+}
+
+/** A user with a login, to be made. */
+export interface NewAccount {
+  readonly name: string;
+  /** Absent: the name, lower case. */
+  readonly login?: string;
+  readonly password: string;
+  readonly policies?: readonly string[];
+}
+
+/** One login of a user. */
+export interface LoginSummary {
+  readonly mountPath: string;
+  readonly username: string;
+  readonly policies: readonly string[];
+  readonly isLocked: boolean;
+}
+
+/** Makes and links accounts. */
+export class UserAccounts {
+  readonly #in: AccountSurroundings;
+
+  constructor(surroundings: AccountSurroundings) {
+    this.#in = surroundings;
+  }
+
+  /**
+   * Makes a user with a login, or gives one to a user who has none; mounts `userpass/` where it is absent.
+   *
+   * @throws {VaultError} `already_exists` where the login is there, `invalid_argument`.
+   */
+  async create({ name, login, password, policies }: NewAccount): Promise<User> {
+    const { users, writer, identity } = this.#in;
+    const username = loginName(login ?? name);
+    const passwordHash = await users.hashOf({ password });
+    return await writer.change(() => {
+      const [mount, mountWrites] = this.#planMount();
+      if (users.get(mount, username) !== undefined) {
+        throw new VaultError("already_exists", `the login ${JSON.stringify(username)} is there already`, {
+          hint: "use `runevault user password` to change its password, `runevault user link` to link it",
+        });
+      }
+      const { record, writes } = identity.planUser(name, mount, username);
+      const params = policies === undefined ? {} : { params: { policies: cleanPolicies(policies) } };
+      const put = users.planPut(mount, username, { passwordHash, ...params });
+      return { writes: [...mountWrites, ...writes, put], result: () => this.#in.state.users.get(record.entityId)! };
+    });
+  }
+
+  /**
+   * Sets the password of a user's login; failures counted so far are forgotten.
+   *
+   * @throws {VaultError} `not_found` where the user has no login.
+   */
+  async setPassword(name: string, password: string): Promise<void> {
+    const user = this.#user(name);
+    const found = this.#loginsOf(user)[0];
+    if (found === undefined) {
+      throw new VaultError("not_found", `User ${JSON.stringify(name)} has no login`, {
+        hint: "use `runevault user create` to give them one",
+      });
+    }
+    await this.#in.users.setPassword(found.mount, found.username, { password });
+    this.#in.lockout.unlock(found.mount.accessor, found.username);
+  }
+
+  /**
+   * Makes a user and a login that is there one entity. What the login's former entity caused ends.
+   *
+   * @throws {VaultError} `not_found`, `already_exists`.
+   */
+  link(name: string, login: string): Promise<User> {
+    return this.#in.writer.change(() => {
+      const mount = this.#in.mounts.byPath("auth", DEFAULT_MOUNT);
+      const username = loginName(login);
+      if (mount === undefined || this.#in.users.get(mount, username) === undefined) {
+        throw new VaultError("not_found", `No login ${JSON.stringify(username)}`);
+      }
+      const { record, writes } = this.#in.identity.planLink(name, mount, username);
+      return { writes, result: () => this.#in.state.users.get(record.entityId)! };
+    });
+  }
+
+  /** Lets a user try again at once; `not_found` where they have no login. */
+  unlock(name: string): void {
+    for (const { mount, username } of this.#loginsOf(this.#user(name))) {
+      this.#in.lockout.unlock(mount.accessor, username);
+    }
+  }
+
+  /** The logins of a user. */
+  logins(user: User): LoginSummary[] {
+    return this.#loginsOf(user).map(({ mount, username }) => ({
+      mountPath: `auth/${mount.path}`,
+      username,
+      policies: this.#in.users.get(mount, username)!.params.policies,
+      isLocked: this.#in.lockout.isLocked(mount.accessor, username),
+    }));
+  }
+
+  #user(name: string): User {
+    const user = this.#in.state.userByName(name);
+    if (user !== undefined) return user;
+    throw new VaultError("not_found", `No user ${JSON.stringify(name)}`, { hint: "see `runevault user list`" });
+  }
+
+  #loginsOf(user: User): { mount: MountRecord; username: string }[] {
+    return this.#in.identity.aliases.of(user).flatMap((alias) => {
+      const mount = this.#in.mounts.byAccessor(alias.mountAccessor);
+      const isLogin = mount?.type === "userpass" && this.#in.users.get(mount, alias.name) !== undefined;
+      return isLogin ? [{ mount, username: alias.name.toLowerCase() }] : [];
+    });
+  }
+
+  #planMount(): [mount: MountRecord, writes: readonly Write[]] {
+    const known = this.#in.mounts.byPath("auth", DEFAULT_MOUNT);
+    if (known !== undefined) return [known, []];
+    const { writes, result } = this.#in.mounts.planEnable({ section: "auth", path: DEFAULT_MOUNT, type: "userpass" });
+    return [result(), writes];
+  }
+}
+
+function loginName(given: string): string {
+  const name = given.toLowerCase();
+  if (LOGIN_NAME.test(name)) return name;
+  throw new VaultError("invalid_argument", `Invalid login name ${JSON.stringify(given.slice(0, 80))}`, {
+    hint: "a login is letters, digits, '_', '.', '-', '@' and '+', and begins and ends with a letter, digit or '_'",
+  });
+}
