@@ -12,9 +12,11 @@ import type { AdminParts } from "./ports.ts";
 import { methodNotAllowed, problemResponse } from "./problem.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import type { AdminContext, AdminEnv, AdminRoute } from "./route.ts";
+import { accountRoutes } from "./routes/accounts.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { rewrapRoutes } from "./routes/rewrap.ts";
+import { rootTokenRoutes } from "./routes/root_tokens.ts";
 import { roleRoutes } from "./routes/roles.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -43,6 +45,8 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
     ...tokenRoutes(parts.vault),
     ...roleRoutes(parts.vault),
     ...userRoutes(parts.vault),
+    ...accountRoutes(parts.vault),
+    ...rootTokenRoutes(parts.vault),
     ...secretRoutes(parts.vault),
     ...rewrapRoutes(parts.vault),
     ...keyRoutes(parts.vault),

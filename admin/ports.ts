@@ -16,6 +16,10 @@ export interface AdminVault {
   readonly envelopes: Pick<Vault["envelopes"], "rewrap">;
   readonly keyRing: Pick<Vault["keyRing"], "list" | "show" | "generate" | "rotate" | "import" | "export">;
   readonly files: Pick<FileFace, "status" | "diff" | "take" | "discard">;
+  readonly engine: {
+    readonly accounts: Pick<Vault["engine"]["accounts"], "create" | "setPassword" | "link" | "unlock" | "loginsOf">;
+    readonly rootTokens: Pick<Vault["engine"]["rootTokens"], "make" | "list" | "revoke">;
+  };
 }
 
 /** Facts about the running process, which `server/daemon.ts` knows. */

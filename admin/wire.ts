@@ -35,6 +35,8 @@ export interface IssuedTokenBody extends TokenDetail {
 export interface RevokedTokenBody {
   readonly message: string;
   readonly user: string;
+  /** Whether the user can still log in by a password and get new tokens. */
+  readonly login_open: boolean;
   /** What the revocation can't take back, each with its remedy. */
   readonly warnings: readonly string[];
 }
@@ -45,6 +47,29 @@ export interface RoleRow {
   readonly scope: readonly string[];
   readonly top_k: number;
   readonly rate_limit: string;
+  /** Policies on the identity API; absent: none but `default`. */
+  readonly policies?: readonly string[];
+}
+
+/** One way in by name and password. */
+export interface LoginRow {
+  /** Such as `auth/userpass/`. */
+  readonly mount_path: string;
+  readonly username: string;
+  readonly policies: readonly string[];
+  readonly locked: boolean;
+}
+
+/** A root token of the identity API. */
+export interface RootTokenRow {
+  readonly accessor: string;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+}
+
+/** `POST /root-tokens`: the only answer with a usable root token. */
+export interface NewRootTokenBody extends RootTokenRow {
+  readonly token: string;
 }
 
 /** A user, on every route that shows one. */
@@ -63,6 +88,8 @@ export interface UserRow {
   readonly score_rows: number;
   /** What ending their access can't take back, each with its remedy. */
   readonly warnings: readonly string[];
+  /** Their logins on the identity API; only on routes of one user. */
+  readonly logins?: readonly LoginRow[];
 }
 
 /** A version of the team secret, without the secret. */

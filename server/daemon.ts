@@ -6,6 +6,7 @@
 
 import { hostname } from "node:os";
 import { Health } from "../proto/gen/grpc/health/v1/health_pb.ts";
+import { Identity } from "../proto/gen/runevault/v1/identity_pb.ts";
 import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
@@ -16,6 +17,7 @@ import { systemClock, systemRandom } from "./clock.ts";
 import type { Config, RawValues } from "./config.ts";
 import { takeDataFolder } from "./data_folder.ts";
 import { createHealth } from "./grpc/health.ts";
+import { createIdentityService } from "./grpc/identity_service.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { createUnary } from "./grpc/unary.ts";
 import { createMetadataService, createVaultService } from "./grpc/vault_service.ts";
@@ -108,12 +110,14 @@ export class Daemon {
     const folder = await takeDataFolder(this.#config.dataDir);
     this.#undo.push(() => folder.release());
     await this.#assertPrivateFiles();
+    const isFirstStart = !(await exists(`${this.#config.dataDir}/runevault.db`));
     const vault = await this.#openVault();
+    if (isFirstStart) await this.#makeRootToken(vault);
     await this.#makeFirstKeys(vault);
     const tls = await this.#prepareTls();
     const facts = new ProcessFacts(this.#config, vault, tls.grpc ?? tls.api, systemClock);
     this.#handleSignals(vault);
-    const health = createHealth([VaultService.typeName, Metadata.typeName]);
+    const health = createHealth([VaultService.typeName, Metadata.typeName, Identity.typeName]);
     const listeners = new Listeners(this.#logger);
     this.#undo.push(() => listeners.close());
     facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health.service, tls));
@@ -216,6 +220,18 @@ export class Daemon {
     await keyRing.generate({ dimension: fheDim }, { onProgress });
   }
 
+  /** `--root-token-file`, which only the first start looks at. */
+  async #makeRootToken({ engine }: Vault): Promise<void> {
+    const { rootTokenFile } = this.#config;
+    if (rootTokenFile === undefined) return;
+    await engine.rootTokens.make((token) =>
+      writeNewPrivateFile(rootTokenFile, new TextEncoder().encode(`${token}\n`)).catch((cause) => {
+        throw new VaultError("config_invalid", `The root token can't be written to ${rootTokenFile}`, { cause });
+      })
+    );
+    this.#logger.log("info", "root_token_made", { path: rootTokenFile });
+  }
+
   async #prepareTls(): Promise<PreparedTls> {
     const { credentialsDir } = this.#sources;
     const around = { clock: systemClock, random: systemRandom, logger: this.#logger, credentialsDir };
@@ -248,8 +264,9 @@ export class Daemon {
       grpcServices: [
         createVaultService(parts),
         createMetadataService(parts),
+        createIdentityService(parts),
         healthService,
-        ...createReflection([VaultService, Metadata, Health]),
+        ...createReflection([VaultService, Metadata, Identity, Health]),
       ],
       tls,
       api,
@@ -318,6 +335,16 @@ function isLive({ authenticator }: Vault, token: string): boolean {
     return true;
   } catch (error) {
     if (error instanceof VaultError) return false;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }

@@ -24,22 +24,25 @@ export function roleRoutes(vault: Pick<AdminVault, "roles">): readonly AdminRout
 }
 
 async function create(c: AdminContext, roles: AdminVault["roles"]): Promise<Response> {
-  const { name, scope, top_k, rate_limit } = await bodyOf(c, {
+  const { name, scope, top_k, rate_limit, policies } = await bodyOf(c, {
     name: text,
     scope: texts,
     top_k: integer,
     rate_limit: text,
+    policies: optional(texts),
   });
-  return c.json(toRow(await roles.create({ name, scope, topK: top_k, rateLimit: rate_limit })), 201);
+  const wanted = { name, scope, topK: top_k, rateLimit: rate_limit, ...defined({ policies }) };
+  return c.json(toRow(await roles.create(wanted)), 201);
 }
 
 async function update(c: AdminContext, roles: AdminVault["roles"]): Promise<Response> {
-  const { scope, top_k, rate_limit } = await bodyOf(c, {
+  const { scope, top_k, rate_limit, policies } = await bodyOf(c, {
     scope: optional(texts),
     top_k: optional(integer),
     rate_limit: optional(text),
+    policies: optional(texts),
   });
-  const change = defined({ scope, topK: top_k, rateLimit: rate_limit });
+  const change = defined({ scope, topK: top_k, rateLimit: rate_limit, policies });
   return c.json(toRow(await roles.update(nameIn(c, "name"), change)));
 }
 
@@ -50,5 +53,7 @@ async function remove(c: AdminContext, roles: AdminVault["roles"]): Promise<Resp
 }
 
 function toRow(role: Role): RoleRow {
-  return { name: role.name, scope: role.scope, top_k: role.topK, rate_limit: formatRateLimit(role.rateLimit) };
+  const { name, scope, topK: top_k, policies } = role;
+  const row = { name, scope, top_k, rate_limit: formatRateLimit(role.rateLimit) };
+  return policies === undefined ? row : { ...row, policies };
 }

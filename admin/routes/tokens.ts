@@ -20,7 +20,7 @@ import { streamRows } from "../rows.ts";
 import type { IssuedTokenBody, RevokedTokenBody, TokenDetail, TokenRow } from "../wire.ts";
 
 /** The routes of user tokens. */
-export function tokenRoutes(vault: Pick<AdminVault, "tokens" | "users">): readonly AdminRoute[] {
+export function tokenRoutes(vault: Pick<AdminVault, "tokens" | "users" | "engine">): readonly AdminRoute[] {
   const { tokens } = vault;
   return [
     {
@@ -60,10 +60,15 @@ async function rotate(c: AdminContext, tokens: AdminVault["tokens"]): Promise<Re
   return c.json(toIssued(await tokens.rotate({ user: nameIn(c, "user"), ...change })));
 }
 
-async function revoke(c: AdminContext, { tokens, users }: Pick<AdminVault, "tokens" | "users">): Promise<Response> {
+async function revoke(
+  c: AdminContext,
+  { tokens, users, engine }: Pick<AdminVault, "tokens" | "users" | "engine">,
+): Promise<Response> {
   const { user } = await tokens.revoke(nameIn(c, "user"));
   const message = `Revoked the token of ${quoteName(user)}`;
-  return c.json({ message, user, warnings: warningsOf(users.show(user)) } satisfies RevokedTokenBody);
+  const summary = users.show(user);
+  const login_open = !summary.disabled && engine.accounts.loginsOf(user).length > 0;
+  return c.json({ message, user, login_open, warnings: warningsOf(summary) } satisfies RevokedTokenBody);
 }
 
 function toRow(token: TokenSummary): TokenRow {

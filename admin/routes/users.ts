@@ -12,11 +12,11 @@ import type { UserRow } from "../wire.ts";
 import { toDetail } from "./tokens.ts";
 
 /** The routes of users. */
-export function userRoutes(vault: Pick<AdminVault, "users">): readonly AdminRoute[] {
-  const { users } = vault;
+export function userRoutes(vault: Pick<AdminVault, "users" | "engine">): readonly AdminRoute[] {
+  const { users, engine } = vault;
   return [
     { method: "GET", path: "/users", handle: (c) => list(c, users) },
-    { method: "GET", path: "/users/:name", handle: (c) => c.json(toRow(users.show(nameIn(c, "name")))) },
+    { method: "GET", path: "/users/:name", handle: (c) => show(c, users, engine.accounts) },
     { method: "POST", path: "/users/:name/disable", handle: (c) => change(c, (name) => users.disable(name)) },
     { method: "POST", path: "/users/:name/enable", handle: (c) => change(c, (name) => users.enable(name)) },
   ];
@@ -24,6 +24,17 @@ export function userRoutes(vault: Pick<AdminVault, "users">): readonly AdminRout
 
 function list(c: AdminContext, users: AdminVault["users"]): Response {
   return c.body(streamRows("users", users.list(pageIn(c)), toRow), 200, { "content-type": "application/json" });
+}
+
+function show(c: AdminContext, users: AdminVault["users"], accounts: AdminVault["engine"]["accounts"]): Response {
+  const name = nameIn(c, "name");
+  const logins = accounts.loginsOf(name).map((login) => ({
+    mount_path: login.mountPath,
+    username: login.username,
+    policies: login.policies,
+    locked: login.isLocked,
+  }));
+  return c.json({ ...toRow(users.show(name)), logins });
 }
 
 async function change(c: AdminContext, apply: (name: string) => Promise<UserSummary>): Promise<Response> {

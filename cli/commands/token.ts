@@ -92,7 +92,9 @@ function withoutFailing(error: VaultError): { message: string; hint: string } {
 }
 
 function showRevoked(revoked: RevokedTokenBody): string {
-  return messageLine(revoked) + revoked.warnings.map((warning) => `Warning: ${escapeControls(warning)}\n`).join("");
+  const open = revoked.login_open ? "login still open: `runevault user disable` closes it\n" : "";
+  return messageLine(revoked) + open +
+    revoked.warnings.map((warning) => `Warning: ${escapeControls(warning)}\n`).join("");
 }
 
 function showIssued(issued: IssuedTokenBody): string {

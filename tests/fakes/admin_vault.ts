@@ -58,6 +58,7 @@ export function fakeAdminVault(): FakeAdminVault {
     envelopes: { rewrap: (envelopes) => Promise.resolve(envelopes.map(fakeRewrap)) },
     keyRing: fakeKeyRing(change),
     files: fakeFiles(change),
+    engine: { accounts: fakeAccounts(change), rootTokens: fakeRootTokens(change) },
   };
 }
 
@@ -73,6 +74,27 @@ export function fakeToken(user: string, serial: number, expiresDays?: number): T
     agentId: serial.toString(16).padStart(32, "0"),
     secretVersion: 1,
     graceUntil: null,
+  };
+}
+
+function fakeAccounts(change: Change): AdminVault["engine"]["accounts"] {
+  return {
+    create: ({ name }) => Promise.resolve(change(`account ${name}`)),
+    setPassword: (name) => Promise.resolve(change(`password ${name}`)),
+    link: (name, login) => Promise.resolve(change(`link ${name} ${login}`)),
+    unlock: (name) => change(`unlock ${name}`),
+    loginsOf: () => [],
+  };
+}
+
+function fakeRootTokens(change: Change): AdminVault["engine"]["rootTokens"] {
+  return {
+    make: () => {
+      change("root token");
+      return Promise.resolve({ accessor: "a".repeat(24), createdAt: FAKE_NOW, expiresAt: null, token: "hvs.fake" });
+    },
+    list: () => [{ accessor: "a".repeat(24), createdAt: FAKE_NOW, expiresAt: null }],
+    revoke: (accessor) => Promise.resolve(change(`revoke root ${accessor}`)),
   };
 }
 

@@ -17,6 +17,8 @@ export interface RoleRow {
   readonly scope: readonly Scope[];
   readonly topK: number;
   readonly rateLimit: RateLimit;
+  /** Policies on the identity API; absent: none. */
+  readonly policies?: readonly string[];
 }
 
 /** A row of `vault-tokens.yml`; a token that stood there in plain text is only its hash by now. */

@@ -99,8 +99,7 @@ function roleChanges({ rows, generation, path }: Document<"roles">, state: Vault
 }
 
 function roleChange(row: RoleRow, present: RoleRecord | undefined): Change | null {
-  const { name, scope, topK, rateLimit } = row;
-  const wanted: RoleRecord = { name, scope, topK, rateLimit };
+  const { line: _line, ...wanted }: RoleRow = row;
   if (present === undefined) {
     return { row: name, change: "added", detail: describeRole(wanted), writes: [putRole(wanted)] };
   }
@@ -110,8 +109,9 @@ function roleChange(row: RoleRow, present: RoleRecord | undefined): Change | nul
   return { row: name, change: "changed", detail: `${before} → ${after}`, writes: [putRole(wanted)] };
 }
 
-function describeRole({ scope, topK, rateLimit }: RoleRecord): string {
-  return `scope ${[...scope].sort().join(",") || "none"} top_k ${topK} rate_limit ${formatRateLimit(rateLimit)}`;
+function describeRole({ scope, topK, rateLimit, policies }: RoleRecord): string {
+  const may = policies === undefined ? "" : ` policies ${policies.join(",")}`;
+  return `scope ${[...scope].sort().join(",") || "none"} top_k ${topK} rate_limit ${formatRateLimit(rateLimit)}${may}`;
 }
 
 function roleNamesAfter(state: VaultState, changes: readonly Change[]): ReadonlySet<string> {

@@ -43,12 +43,13 @@ function* renderTokens(state: VaultState, generation: number): Iterable<string> 
   if (isEmpty) yield " []\n";
 }
 
-function roleText({ name, scope, topK, rateLimit }: RoleRecord): string {
+function roleText({ name, scope, topK, rateLimit, policies }: RoleRecord): string {
+  const may = policies === undefined ? "" : `    policies: [${policies.map(quote).join(", ")}]\n`;
   return `  ${mappingKey(name)}:
     scope: [${scope.join(", ")}]
     top_k: ${topK}
     rate_limit: ${formatRateLimit(rateLimit)}
-`;
+${may}`;
 }
 
 function tokenText({ record: user, token }: User): string {

@@ -5,6 +5,7 @@
  */
 
 import { VaultError } from "../errors.ts";
+import { cleanPolicies } from "../identity/policies.ts";
 import { assertName, quoteName } from "../names.ts";
 import type { VaultState } from "../state.ts";
 import type { RoleRecord } from "../storage/records.ts";
@@ -69,7 +70,15 @@ export class RoleService {
   }
 
   /** Makes a role; `already_exists`, `invalid_argument`, `storage_failed`. */
-  create(wanted: { name: string; scope: readonly string[]; topK: number; rateLimit: string }): Promise<Role> {
+  create(
+    wanted: {
+      name: string;
+      scope: readonly string[];
+      topK: number;
+      rateLimit: string;
+      policies?: readonly string[];
+    },
+  ): Promise<Role> {
     return this.#writer.change(() => {
       assertName("role", wanted.name);
       if (this.#state.roles.has(wanted.name)) {
@@ -80,12 +89,16 @@ export class RoleService {
         scope: parseScopes(wanted.scope),
         topK: assertTopK(wanted.topK),
         rateLimit: parseRateLimit(wanted.rateLimit),
+        ...policiesOf(wanted.policies),
       });
     });
   }
 
   /** Changes what is given of a role; `not_found`, `invalid_argument`, `storage_failed`. */
-  update(name: string, change: { scope?: readonly string[]; topK?: number; rateLimit?: string }): Promise<Role> {
+  update(
+    name: string,
+    change: { scope?: readonly string[]; topK?: number; rateLimit?: string; policies?: readonly string[] },
+  ): Promise<Role> {
     return this.#writer.change(() => {
       const role = this.show(name);
       return this.#put({
@@ -93,6 +106,7 @@ export class RoleService {
         scope: change.scope === undefined ? role.scope : parseScopes(change.scope),
         topK: change.topK === undefined ? role.topK : assertTopK(change.topK),
         rateLimit: change.rateLimit === undefined ? role.rateLimit : parseRateLimit(change.rateLimit),
+        ...policiesOf(change.policies ?? role.policies),
       });
     });
   }
@@ -121,4 +135,14 @@ export class RoleService {
       });
     }
   }
+}
+
+/**
+ * The policies of a role as they are kept: absent where there are none.
+ *
+ * @throws {VaultError} `invalid_argument` where `root` is among them.
+ */
+export function policiesOf(given: readonly string[] | undefined): Pick<Role, "policies"> {
+  const policies = cleanPolicies(given ?? []);
+  return policies.length === 0 ? {} : { policies };
 }

@@ -60,7 +60,7 @@ export class ServiceTokens {
   authenticate(presented: string, remoteAddress: string): ApiCaller | Promise<ApiCaller> {
     if (presented.length === 0 || presented.length > MAX_TOKEN_LENGTH) throw tokenInvalid();
     const record = presented.startsWith("evt_") ? undefined : this.index.get(this.#hasher.hash(presented));
-    if (record === undefined) return this.#evtCaller(presented);
+    if (record === undefined) return this.evtCaller(presented);
     const caller = this.#callerOf(record);
     if (!isInCidrs(remoteAddress, record.boundCidrs)) throw denied();
     return record.numUses === 0 ? caller : this.#countUse(record.hash);
@@ -80,7 +80,7 @@ export class ServiceTokens {
   /** The evt token with this text as a caller; undefined where it is none that counts. */
   findEvt(presented: string): ApiCaller | undefined {
     try {
-      return this.#evtCaller(presented);
+      return this.evtCaller(presented);
     } catch (error) {
       if (error instanceof VaultError) return undefined;
       throw error;
@@ -208,7 +208,12 @@ export class ServiceTokens {
     return policies;
   }
 
-  #evtCaller(presented: string): ApiCaller {
+  /**
+   * The holder of a user's evt token as a caller.
+   *
+   * @throws {VaultError} `token_invalid`, `token_expired`.
+   */
+  evtCaller(presented: string): ApiCaller {
     const { user, token, agentId } = this.#in.authenticator.identify(presented);
     return {
       token: null,

@@ -11,7 +11,7 @@ import type { MountTable } from "../mounts/mount_table.ts";
 import type { User } from "../state.ts";
 import type { MountRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
-import type { Surroundings } from "../tokens/token_service.ts";
+import { firstUserMark, type Surroundings } from "../tokens/token_service.ts";
 import type { Lockout } from "./lockout.ts";
 import type { UserpassService } from "./userpass_service.ts";
 
@@ -57,7 +57,7 @@ export class UserAccounts {
    *
    * @throws {VaultError} `already_exists` where the login is there, `invalid_argument`.
    */
-  async create({ name, login, password, policies }: NewAccount): Promise<User> {
+  async create({ name, login, password, policies }: NewAccount): Promise<void> {
     const { users, writer, identity } = this.#in;
     const username = loginName(login ?? name);
     const passwordHash = await users.hashOf({ password });
@@ -68,10 +68,10 @@ export class UserAccounts {
           hint: "use `runevault user password` to change its password, `runevault user link` to link it",
         });
       }
-      const { record, writes } = identity.planUser(name, mount, username);
+      const { writes } = identity.planUser(name, mount, username);
       const params = policies === undefined ? {} : { params: { policies: cleanPolicies(policies) } };
       const put = users.planPut(mount, username, { passwordHash, ...params });
-      return { writes: [...mountWrites, ...writes, put], result: () => this.#in.state.users.get(record.entityId)! };
+      return { writes: [...mountWrites, ...writes, ...this.#firstUserMark(), put], result: () => {} };
     });
   }
 
@@ -97,15 +97,15 @@ export class UserAccounts {
    *
    * @throws {VaultError} `not_found`, `already_exists`.
    */
-  link(name: string, login: string): Promise<User> {
+  link(name: string, login: string): Promise<void> {
     return this.#in.writer.change(() => {
       const mount = this.#in.mounts.byPath("auth", DEFAULT_MOUNT);
       const username = loginName(login);
       if (mount === undefined || this.#in.users.get(mount, username) === undefined) {
         throw new VaultError("not_found", `No login ${JSON.stringify(username)}`);
       }
-      const { record, writes } = this.#in.identity.planLink(name, mount, username);
-      return { writes, result: () => this.#in.state.users.get(record.entityId)! };
+      const { writes } = this.#in.identity.planLink(name, mount, username);
+      return { writes, result: () => {} };
     });
   }
 
@@ -116,14 +116,19 @@ export class UserAccounts {
     }
   }
 
-  /** The logins of a user. */
-  logins(user: User): LoginSummary[] {
-    return this.#loginsOf(user).map(({ mount, username }) => ({
+  /** The logins of a user; `not_found` where there is no such user. */
+  loginsOf(name: string): LoginSummary[] {
+    return this.#loginsOf(this.#user(name)).map(({ mount, username }) => ({
       mountPath: `auth/${mount.path}`,
       username,
       policies: this.#in.users.get(mount, username)!.params.policies,
       isLocked: this.#in.lockout.isLocked(mount.accessor, username),
     }));
+  }
+
+  /** From the first user on no file without a generation is taken whole (S8). */
+  #firstUserMark(): Write[] {
+    return firstUserMark(this.#in.state, this.#in.clock);
   }
 
   #user(name: string): User {

@@ -1,0 +1,53 @@
+/**
+ * `/users` with passwords: logins that belong to users. Passwords come in bodies and never leave.
+ *
+ * @module
+ */
+
+import { defined, optional, text, texts } from "../body.ts";
+import type { AdminVault } from "../ports.ts";
+import { type AdminContext, type AdminRoute, bodyOf, nameIn } from "../route.ts";
+
+/** The routes of accounts. */
+export function accountRoutes({ engine: { accounts } }: Pick<AdminVault, "engine">): readonly AdminRoute[] {
+  return [
+    { method: "POST", path: "/users", handle: (c) => create(c, accounts) },
+    { method: "POST", path: "/users/:name/password", handle: (c) => setPassword(c, accounts) },
+    { method: "POST", path: "/users/:name/link", handle: (c) => link(c, accounts) },
+    { method: "POST", path: "/users/:name/unlock", handle: (c) => unlock(c, accounts) },
+  ];
+}
+
+type Accounts = AdminVault["engine"]["accounts"];
+
+async function create(c: AdminContext, accounts: Accounts): Promise<Response> {
+  const { user, password, login, policies } = await bodyOf(c, {
+    user: text,
+    password: text,
+    login: optional(text),
+    policies: optional(texts),
+  });
+  await accounts.create({ name: user, password, ...defined({ login, policies }) });
+  return c.json({ message: `Created the login of user ${JSON.stringify(user)}`, user }, 201);
+}
+
+async function setPassword(c: AdminContext, accounts: Accounts): Promise<Response> {
+  const { password } = await bodyOf(c, { password: text });
+  const user = nameIn(c, "name");
+  await accounts.setPassword(user, password);
+  return c.json({ message: `Set the password of user ${JSON.stringify(user)}`, user });
+}
+
+async function link(c: AdminContext, accounts: Accounts): Promise<Response> {
+  const { login } = await bodyOf(c, { login: text });
+  const user = nameIn(c, "name");
+  await accounts.link(user, login);
+  return c.json({ message: `Linked the login ${JSON.stringify(login)} to user ${JSON.stringify(user)}`, user });
+}
+
+async function unlock(c: AdminContext, accounts: Accounts): Promise<Response> {
+  await bodyOf(c, {});
+  const user = nameIn(c, "name");
+  accounts.unlock(user);
+  return c.json({ message: `User ${JSON.stringify(user)} may try again`, user });
+}
