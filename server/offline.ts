@@ -12,6 +12,7 @@ import { readSources } from "./sources.ts";
 /** Nobody but this command may reach the vault meanwhile. */
 const SOCKET_ONLY: RawValues = {
   grpc_addr: "off",
+  api_addr: "off",
   admin_addr: "off",
   metrics_addr: "off",
   log_level: "warn",

@@ -11,6 +11,7 @@ import { IdentityTokens } from "./oidc/identity_tokens.ts";
 import { OidcIssuer } from "./oidc/issuer.ts";
 import { OidcKeys } from "./oidc/oidc_keys.ts";
 import { OidcRoles } from "./oidc/oidc_roles.ts";
+import { OidcProvider } from "./oidc/provider/oidc_provider.ts";
 import { Acl } from "./policies/acl.ts";
 import { PolicyService } from "./policies/policy_service.ts";
 import type { Logger } from "./ports.ts";
@@ -62,6 +63,7 @@ export class IdentityEngine {
   readonly oidcRoles: OidcRoles;
   readonly issuer: OidcIssuer;
   readonly identityTokens: IdentityTokens;
+  readonly oidcProvider: OidcProvider;
   readonly #logger: Logger;
   readonly #hasher: PasswordPool;
 
@@ -92,7 +94,7 @@ export class IdentityEngine {
     const keys = this.oidcKeys = new OidcKeys(around);
     const roles = this.oidcRoles = new OidcRoles(around, keys);
     const issuer = this.issuer = new OidcIssuer(around, keys, roles);
-    this.identityTokens = new IdentityTokens({
+    const identityTokens = this.identityTokens = new IdentityTokens({
       ...around,
       identity,
       mounts,
@@ -101,6 +103,7 @@ export class IdentityEngine {
       roles,
       issuer: () => issuer.issuer,
     });
+    this.oidcProvider = new OidcProvider({ ...around, identity, mounts, tokens, keys, identityTokens, issuer });
     mounts.addDisableHook((
       mount,
     ) => [...users.planEndOfMount(mount), ...tokens.endings.planEndOfMount(mount.accessor)]);

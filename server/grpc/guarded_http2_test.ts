@@ -212,8 +212,8 @@ Deno.test("a connection that never says its preface, or its settings, is closed"
   for (const connection of [silent, slow]) await readToEnd(connection);
   await new Promise((resolve) => setTimeout(resolve, 300));
   equal(good.closed, false);
-  await until(() => running.logged.length > 0, () => "nothing was logged");
-  deepEqual(running.logged[0], { event: "grpc_refused", fields: { no_handshake: 2 } });
+  const refused = () => running.logged.reduce((sum, { fields }) => sum + Number(fields["no_handshake"] ?? 0), 0);
+  await until(() => refused() === 2, () => `${refused()} were logged`);
 });
 
 test("a TLS connection that never finishes its handshake is closed, and calls over TLS are under guard", async () => {

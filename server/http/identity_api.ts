@@ -16,6 +16,8 @@ import { identityEntityRoutes } from "./mounts/identity_entity.ts";
 import { identityGroupRoutes } from "./mounts/identity_group.ts";
 import { identityLookupRoutes } from "./mounts/identity_lookup.ts";
 import { oidcRoutes } from "./mounts/oidc.ts";
+import { oidcProviderRoutes } from "./mounts/oidc_provider.ts";
+import { oidcProviderObjectRoutes } from "./mounts/oidc_provider_objects.ts";
 import { sysAuditRoutes } from "./mounts/sys_audit.ts";
 import { sysCapabilityRoutes } from "./mounts/sys_capabilities.ts";
 import { sysInternalRoutes } from "./mounts/sys_internal.ts";
@@ -105,7 +107,7 @@ function backendsOf(parts: IdentityApiParts, all: () => readonly Backend[]): Bac
 }
 
 function identityRoutes(
-  { identity, mounts, oidcKeys: keys, oidcRoles: roles, identityTokens, issuer }: IdentityEngine,
+  { identity, mounts, oidcKeys: keys, oidcRoles: roles, identityTokens, issuer, oidcProvider }: IdentityEngine,
 ) {
   const parts = { identity, mounts };
   return [
@@ -114,6 +116,8 @@ function identityRoutes(
     ...identityGroupRoutes(parts),
     ...identityLookupRoutes(parts),
     ...oidcRoutes({ keys, roles, identityTokens, issuer, identity }),
+    ...oidcProviderObjectRoutes(oidcProvider),
+    ...oidcProviderRoutes(oidcProvider),
   ];
 }
 

@@ -99,7 +99,8 @@ function roleChanges({ rows, generation, path }: Document<"roles">, state: Vault
 }
 
 function roleChange(row: RoleRow, present: RoleRecord | undefined): Change | null {
-  const { line: _line, ...wanted }: RoleRow = row;
+  const { line: _line, ...wanted } = row;
+  const { name } = wanted;
   if (present === undefined) {
     return { row: name, change: "added", detail: describeRole(wanted), writes: [putRole(wanted)] };
   }

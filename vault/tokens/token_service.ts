@@ -6,6 +6,7 @@
 
 import { DAY_MS, expiryAfterDays, MAX_EXPIRES_DAYS } from "../dates.ts";
 import { VaultError } from "../errors.ts";
+import { raiseEpoch } from "../identity/epochs.ts";
 import { newEntityId } from "../ids.ts";
 import { assertName, quoteName } from "../names.ts";
 import type { Clock, RandomSource } from "../ports.ts";
@@ -114,10 +115,9 @@ export class TokenService {
       const current = this.#currentToken(user);
       const summary = this.#summary(current);
       const tokens = [current, ...this.#replacedTokens(current.user)];
-      const raised: UserRecord = { ...current.user.record, epoch: current.user.record.epoch + 1 };
       return {
         writes: [
-          { kind: "user", key: raised.entityId, value: raised },
+          ...raiseEpoch(this.#in.state, current.user.record),
           ...tokens.map((token) => putToken(this.#end(token.record, "revoked"))),
         ],
         result: () => summary,
