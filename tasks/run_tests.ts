@@ -25,13 +25,24 @@ const NEEDS: readonly Need[] = [
     remedy: "apt-get install zsh fish",
   },
   {
+    tests: "the recipe by Python's hvac",
+    isMet: async () => await isCommand("/usr/bin/python3") && await hasHvac(),
+    remedy: "apt-get install python3-hvac",
+  },
+  {
     tests: "a disk that is full, on a small file system of its own",
     isMet: () => Promise.resolve(Deno.uid() === 0),
     remedy: "run as root (no package)",
   },
 ];
 
+async function hasHvac(): Promise<boolean> {
+  const { code } = await new Deno.Command("/usr/bin/python3", { args: ["-c", "import hvac"], stderr: "null" }).output();
+  return code === 0;
+}
+
 async function isCommand(name: string): Promise<boolean> {
+  if (name.startsWith("/")) return await Deno.stat(name).then((file) => file.isFile, () => false);
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
     const found = await Deno.stat(`${folder}/${name}`).then((file) => file.isFile, () => false);
     if (found) return true;
