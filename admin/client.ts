@@ -12,6 +12,8 @@ import { toVaultError } from "./client_problem.ts";
 import { readBounded } from "./client_read.ts";
 import type { AdminProof } from "./client_proof.ts";
 
+export { toVaultError } from "./client_problem.ts";
+export { readBounded } from "./client_read.ts";
 export type { AdminTarget, TargetOptions } from "./client_target.ts";
 
 /** How to find the server and how long to wait for it. */
@@ -22,6 +24,8 @@ export interface ClientOptions extends TargetOptions {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_PROBLEM_BYTES = 65_536;
+/** RFC 7396 §4; what the identity API wants of a PATCH. */
+const MERGE_PATCH = "application/merge-patch+json";
 const DOT_SEGMENTS: ReadonlySet<string> = new Set(["", ".", ".."]);
 
 /** Asks a running server. Dispose of it when done. */
@@ -67,7 +71,7 @@ export class AdminClient implements Disposable {
         redirect: "error",
         headers: {
           ...(authorization === undefined ? {} : { authorization }),
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(body === undefined ? {} : { "content-type": method === "PATCH" ? MERGE_PATCH : "application/json" }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),

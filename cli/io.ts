@@ -5,6 +5,8 @@
  * @module
  */
 
+import { VaultError } from "../vault/errors.ts";
+
 /** The surroundings of one run of the command line. */
 export interface Io {
   readonly stdin: ReadableStream<Uint8Array>;
@@ -13,6 +15,8 @@ export interface Io {
   /** Writes to standard error. */
   err(text: string): Promise<void>;
   env(name: string): string | undefined;
+  /** Reads a secret: typed without being shown where there is a terminal, else the first line of standard input. */
+  secret(prompt: string): Promise<string>;
   /** Null where users have no ids. */
   readonly uid: number | null;
   /** The width that help is wrapped to, in columns. */
@@ -37,9 +41,48 @@ export function processIo(): Io {
     out: (text) => out.write(text),
     err: (text) => err.write(text),
     env: (name) => Deno.env.get(name),
+    secret: (prompt) => Deno.stdin.isTerminal() ? typedSecret(prompt, err) : firstLine(Deno.stdin.readable),
     uid: Deno.uid(),
     width: terminalWidth(),
   };
+}
+
+/** Longer ones are no passwords. */
+const MAX_SECRET_BYTES = 4096;
+const [CTRL_C, CTRL_D, BACKSPACE, LF, CR, DELETE] = [3, 4, 8, 10, 13, 127];
+
+/** The first line of a stream. */
+export async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const bytes: number[] = [];
+  for await (const chunk of stream) {
+    const end = chunk.indexOf(LF);
+    bytes.push(...chunk.subarray(0, end === -1 ? MAX_SECRET_BYTES : end));
+    if (end !== -1 || bytes.length > MAX_SECRET_BYTES) break;
+  }
+  return new TextDecoder().decode(Uint8Array.from(bytes)).replace(/\r$/, "");
+}
+
+/** What is typed until the line ends; nothing of it is shown. */
+async function typedSecret(prompt: string, err: TextWriter): Promise<string> {
+  await err.write(prompt);
+  Deno.stdin.setRaw(true);
+  try {
+    const bytes: number[] = [];
+    const buffer = new Uint8Array(64);
+    for (;;) {
+      const length = await Deno.stdin.read(buffer) ?? 0;
+      for (const byte of buffer.subarray(0, length)) {
+        if (byte === LF || byte === CR || byte === CTRL_D) return new TextDecoder().decode(Uint8Array.from(bytes));
+        if (byte === CTRL_C) throw new VaultError("usage", "Interrupted");
+        if (byte === BACKSPACE || byte === DELETE) bytes.pop();
+        else if (bytes.length < MAX_SECRET_BYTES) bytes.push(byte);
+      }
+      if (length === 0) return new TextDecoder().decode(Uint8Array.from(bytes));
+    }
+  } finally {
+    Deno.stdin.setRaw(false);
+    await err.write("\n");
+  }
 }
 
 /** Writes whole texts in the order in which they were given, also when nobody waits for one before the next. */

@@ -12,8 +12,13 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { asVaultError, ERROR_TABLE, type VaultError } from "../vault/errors.ts";
 import { addCompletionCommands } from "./commands/completion.ts";
+import { addEntityCommands } from "./commands/entity.ts";
 import { addFileCommands } from "./commands/file.ts";
 import { addKeyCommands } from "./commands/keys.ts";
+import { addLoginCommand } from "./commands/login.ts";
+import { addOidcCommands } from "./commands/oidc.ts";
+import { addOperatorCommands } from "./commands/operator.ts";
+import { addPolicyCommands } from "./commands/policy.ts";
 import { addRewrapCommand } from "./commands/rewrap.ts";
 import { addRoleCommands } from "./commands/role.ts";
 import { addSecretCommands } from "./commands/secret.ts";
@@ -54,6 +59,11 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addTokenCommands(root, context);
   addRoleCommands(root, context);
   addUserCommands(root, context);
+  addLoginCommand(root, context);
+  addPolicyCommands(root, context);
+  addEntityCommands(root, context);
+  addOidcCommands(root, context);
+  addOperatorCommands(root, context);
   addSecretCommands(root, context);
   addKeyCommands(root, context);
   addRewrapCommand(root, context);

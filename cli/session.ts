@@ -86,7 +86,8 @@ export async function connect(io: Io, globals: GlobalOptions, timeoutMs?: number
   });
 }
 
-function dataDirOf(io: Io, globals: GlobalOptions): string {
+/** The data folder that the options, the environment or the defaults name; `usage` where none does. */
+export function dataDirOf(io: Io, globals: GlobalOptions): string {
   const dataDir = globals.dataDir || io.env("RUNEVAULT_DATA_DIR") || defaultDataDir(io.env, io.uid);
   if (dataDir) return dataDir;
   throw new VaultError("usage", "The data folder is not known: HOME is not set", { hint: "give --data-dir" });

@@ -35,14 +35,15 @@ export function addRoleCommands(root: Root, { io }: CliContext): void {
     .requiredOption("--scope <SCOPES>", "what its holders may do, separated by commas", commaList)
     .requiredOption("--top-k <N>", "the most results of one search", wholeNumber("--top-k"))
     .requiredOption("--rate-limit <RATE>", "calls in a time, such as 30/60s")
+    .option("--policies <POLICIES>", "policies on the identity API, separated by commas", commaList)
     .addHelpText(
       "after",
       examples(
         "runevault role create --name researcher --scope get_public_key,decrypt_scores --top-k 3 --rate-limit 10/60s",
       ),
     )
-    .action(async ({ name, scope, topK, rateLimit }, command) => {
-      const body = { name, scope, top_k: topK, rate_limit: rateLimit };
+    .action(async ({ name, scope, topK, rateLimit, policies }, command) => {
+      const body = { name, scope, top_k: topK, rate_limit: rateLimit, policies };
       await answer(io, command.optsWithGlobals(), { method: "POST", path: "/roles", body }, showRole);
     });
 
@@ -51,10 +52,11 @@ export function addRoleCommands(root: Root, { io }: CliContext): void {
     .option("--scope <SCOPES>", "what its holders may do, separated by commas", commaList)
     .option("--top-k <N>", "the most results of one search", wholeNumber("--top-k"))
     .option("--rate-limit <RATE>", "calls in a time, such as 30/60s")
+    .option("--policies <POLICIES>", 'policies on the identity API, separated by commas; none: ""', commaList)
     .addHelpText("after", examples("runevault role update --name member --top-k 8"))
-    .action(async ({ name, scope, topK, rateLimit }, command) => {
-      assertSomething(scope, topK, rateLimit);
-      const body = { scope, top_k: topK, rate_limit: rateLimit };
+    .action(async ({ name, scope, topK, rateLimit, policies }, command) => {
+      assertSomething(scope, topK, rateLimit, policies);
+      const body = { scope, top_k: topK, rate_limit: rateLimit, policies };
       const question: Question = { method: "PUT", path: adminPath`/roles/${name}`, body };
       await answer(io, command.optsWithGlobals(), question, showRole);
     });
@@ -69,7 +71,7 @@ export function addRoleCommands(root: Root, { io }: CliContext): void {
 
 function assertSomething(...changes: readonly unknown[]): void {
   if (changes.some((change) => change !== undefined)) return;
-  throw new VaultError("usage", "Nothing to change", { hint: "give --scope, --top-k or --rate-limit" });
+  throw new VaultError("usage", "Nothing to change", { hint: "give --scope, --top-k, --rate-limit or --policies" });
 }
 
 function showRole(role: RoleRow): string {
@@ -78,6 +80,7 @@ function showRole(role: RoleRow): string {
     ["Scope", role.scope.join(",")],
     ["Top k", String(role.top_k)],
     ["Rate", role.rate_limit],
+    ["Policies", role.policies?.join(",") ?? null],
   ]);
 }
 

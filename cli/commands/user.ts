@@ -5,14 +5,16 @@
  */
 
 import { adminPath } from "../../admin/client.ts";
-import type { UserRow } from "../../admin/wire.ts";
-import { facts, showExpiry, table } from "../format.ts";
+import type { LoginRow, UserRow } from "../../admin/wire.ts";
+import { answerApi } from "../api_session.ts";
+import { facts, messageLine, showExpiry, table } from "../format.ts";
+import { commaList } from "../numbers.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
 import { answer, type Question } from "../session.ts";
 
 /** Adds the commands for users. */
 export function addUserCommands(root: Root, { io }: CliContext): void {
-  const user = root.command("user").helpCommand(false).description("See users, and switch them off and on.");
+  const user = root.command("user").helpCommand(false).description("See and make users, and switch them off and on.");
 
   user.command("list").description("List the users, also those without a token.")
     .addHelpText("after", examples("runevault user list"))
@@ -26,6 +28,58 @@ export function addUserCommands(root: Root, { io }: CliContext): void {
     .addHelpText("after", examples("runevault user show alice"))
     .action(async (name, _options, command) => {
       await answer(io, command.optsWithGlobals(), { method: "GET", path: adminPath`/users/${name}` }, showUser);
+    });
+
+  user.command("create").description(
+    "Make a user with a password login; the password is asked for, or read from stdin.",
+  )
+    .argument("<user>", "the new user's name, or one of a user who has no login yet")
+    .option("--login <NAME>", "the name to log in by; the user's name in lower case where absent")
+    .option("--policies <POLICIES>", "policies of the login's tokens, separated by commas", commaList)
+    .addHelpText(
+      "after",
+      examples("runevault user create alice --policies own-entity", "runevault user create bob < password"),
+    )
+    .action(async (name, { login, policies }, command) => {
+      const body = { user: name, password: await io.secret(`Password of ${name}: `), login, policies };
+      await answer(io, command.optsWithGlobals(), { method: "POST", path: "/users", body }, messageLine);
+    });
+
+  user.command("password").description("Set the password of a user's login; it is asked for, or read from stdin.")
+    .argument("<user>", "the user's name")
+    .addHelpText("after", examples("runevault user password alice"))
+    .action(async (name, _options, command) => {
+      const body = { password: await io.secret(`New password of ${name}: `) };
+      const question: Question = { method: "POST", path: adminPath`/users/${name}/password`, body };
+      await answer(io, command.optsWithGlobals(), question, messageLine);
+    });
+
+  user.command("link").description("Make a user and a login that is there already one; the login's sessions end.")
+    .argument("<user>", "the user's name")
+    .argument("<login>", "the name that the login is known by")
+    .addHelpText("after", examples("runevault user link alice alice@example.org"))
+    .action(async (name, login, _options, command) => {
+      const question: Question = { method: "POST", path: adminPath`/users/${name}/link`, body: { login } };
+      await answer(io, command.optsWithGlobals(), question, messageLine);
+    });
+
+  user.command("unlock").description("Let a user who gave wrong passwords try again at once.")
+    .argument("<user>", "the user's name")
+    .addHelpText("after", examples("runevault user unlock alice"))
+    .action(async (name, _options, command) => {
+      const question: Question = { method: "POST", path: adminPath`/users/${name}/unlock`, body: {} };
+      await answer(io, command.optsWithGlobals(), question, messageLine);
+    });
+
+  user.command("locked").description("List logins that are locked after wrong passwords, and for how long.")
+    .addHelpText("after", examples("runevault user locked"))
+    .action(async (_options, command) => {
+      await answerApi<LockedBody>(
+        io,
+        command.optsWithGlobals(),
+        { method: "GET", path: "sys/locked-users" },
+        showLocked,
+      );
     });
 
   user.command("disable").description("Refuse everything that a user holds, until enabled again.")
@@ -45,6 +99,22 @@ export function addUserCommands(root: Root, { io }: CliContext): void {
     });
 }
 
+/** What `sys/locked-users` says beside its counts. */
+interface LockedBody {
+  readonly data: {
+    readonly locked_users: readonly {
+      readonly alias: string;
+      readonly reason: string;
+      readonly seconds_left: number;
+    }[];
+  };
+}
+
+function showLocked({ data }: LockedBody): string {
+  const rows = data.locked_users.map((one) => [one.alias, `${Math.ceil(one.seconds_left / 60)} min`, one.reason]);
+  return table(["LOGIN", "LEFT", "REASON"], rows);
+}
+
 function showUser(user: UserRow): string {
   return facts([
     ["User", user.name],
@@ -57,8 +127,14 @@ function showUser(user: UserRow): string {
     ["Data key left", user.agent_key_left_at ?? "never"],
     ["Index key left", user.index_key_left_at ?? "never"],
     ["Score rows", String(user.score_rows)],
+    ...(user.logins ?? []).map((login) => ["Login", showLogin(login)] as const),
     ...user.warnings.map((warning) => ["Warning", warning] as const),
   ]);
+}
+
+function showLogin({ mount_path, username, policies, locked }: LoginRow): string {
+  const may = policies.length === 0 ? "" : ` (${policies.join(",")})`;
+  return `${mount_path}login/${username}${may}${locked ? ", locked" : ""}`;
 }
 
 function showList(users: readonly UserRow[]): string {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Io } from "../../cli/io.ts";
+import { firstLine, type Io } from "../../cli/io.ts";
 
 /** What a command wrote. */
 export interface FakeIo extends Io {
@@ -23,6 +23,7 @@ export function fakeIo(options: { stdin?: string | Uint8Array; env?: Readonly<Re
     out: (text) => Promise.resolve(void (out += text)),
     err: (text) => Promise.resolve(void (err += text)),
     env: (name) => env[name],
+    secret: () => firstLine(new Blob([bytes.slice()]).stream()),
     uid: 1000,
     width: 100,
     stdout: () => out,

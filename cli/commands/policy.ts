@@ -1,0 +1,108 @@
+/**
+ * `runevault policy …`
+ *
+ * @module
+ */
+
+import { readBounded } from "../../admin/client.ts";
+import { VaultError } from "../../vault/errors.ts";
+import { answerApi, apiPath, done, listKeys } from "../api_session.ts";
+import { escapeControls, facts, table } from "../format.ts";
+import type { Io } from "../io.ts";
+import { type CliContext, examples, type Root } from "../program.ts";
+
+const MAX_POLICY_BYTES = 1024 * 1024;
+
+/** Adds the commands for policies. */
+export function addPolicyCommands(root: Root, { io }: CliContext): void {
+  const policy = root.command("policy").helpCommand(false).description(
+    "See and change what tokens may do on the identity API.",
+  );
+
+  policy.command("list").description("List the policies.")
+    .addHelpText("after", examples("runevault policy list"))
+    .action(async (_options, command) => await listKeys(io, command.optsWithGlobals(), "sys/policies/acl"));
+
+  policy.command("show").description("Print one policy.")
+    .argument("<name>", "the policy's name")
+    .addHelpText("after", examples("runevault policy show default"))
+    .action(async (name, _options, command) => {
+      const show = ({ data }: { data: { policy: string } }) => data.policy;
+      await answerApi(io, command.optsWithGlobals(), { method: "GET", path: apiPath`sys/policies/acl/${name}` }, show);
+    });
+
+  policy.command("write").description("Write a policy; every token with it is bound from its next request on.")
+    .argument("<name>", "the policy's name")
+    .argument("<file>", "its text, HCL or JSON; `-` is standard input")
+    .addHelpText("after", examples("runevault policy write own-entity own-entity.hcl"))
+    .action(async (name, file, _options, command) => {
+      const body = { policy: await readText(io, file) };
+      const question = { method: "PUT" as const, path: apiPath`sys/policies/acl/${name}`, body };
+      await answerApi(io, command.optsWithGlobals(), question, done(`Wrote the policy ${name.toLowerCase()}`));
+    });
+
+  policy.command("delete").description("Delete a policy; tokens that have it lose what it gave.")
+    .argument("<name>", "the policy's name")
+    .addHelpText("after", examples("runevault policy delete own-entity"))
+    .action(async (name, _options, command) => {
+      const question = { method: "DELETE" as const, path: apiPath`sys/policies/acl/${name}` };
+      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted the policy ${name}`));
+    });
+
+  policy.command("explain").description("Say which policy and stanza decides, and which were dropped and why.")
+    .argument("<path>", "the path, without /v1/")
+    .argument("[operation]", "create, read, update, patch, delete or list", "read")
+    .option("--user <USER>", "as this user's evt token")
+    .option("--entity <ID>", "as this entity, with the policy `default`")
+    .option("--accessor <ACCESSOR>", "as the token with this accessor")
+    .addHelpText("after", examples("runevault policy explain identity/oidc/token/app --user alice"))
+    .action(async (path, operation, { user, entity, accessor }, command) => {
+      const body = { path, operation, user, entity_id: entity, accessor };
+      const question = { method: "POST" as const, path: "sys/policies/explain", body };
+      await answerApi<ExplainBody>(io, command.optsWithGlobals(), question, showExplanation);
+    });
+}
+
+interface Stanza {
+  readonly policy: string;
+  readonly path: string;
+  readonly line: number;
+  readonly reason?: string;
+}
+
+interface ExplainBody {
+  readonly data: {
+    readonly allowed: boolean;
+    readonly reason: string;
+    readonly pattern: string | null;
+    readonly capabilities: readonly string[];
+    readonly stanzas: readonly Stanza[];
+    readonly dropped: readonly Stanza[];
+    readonly missing_policies: readonly string[];
+  };
+}
+
+function showExplanation({ data }: ExplainBody): string {
+  const decided = facts([
+    ["Allowed", data.allowed ? "yes" : "no"],
+    ["Why", data.reason],
+    ["Pattern", data.pattern],
+    ["Capabilities", data.capabilities.join(",")],
+    ["Policies that nobody wrote", data.missing_policies.length === 0 ? null : data.missing_policies.join(",")],
+  ]);
+  const rows = [
+    ...data.stanzas.map((one) => ["counts", one.policy, String(one.line), one.path, ""]),
+    ...data.dropped.map((one) => ["dropped", one.policy, String(one.line), one.path, one.reason ?? ""]),
+  ];
+  return rows.length === 0 ? decided : `${decided}\n${table(["STANZA", "POLICY", "LINE", "PATH", "REASON"], rows)}`;
+}
+
+async function readText(io: Io, file: string): Promise<string> {
+  if (file === "-") return await readBounded(new Response(io.stdin), MAX_POLICY_BYTES);
+  try {
+    return await Deno.readTextFile(file);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new VaultError("invalid_argument", `${escapeControls(file)} can't be read: ${why}`, { cause });
+  }
+}
