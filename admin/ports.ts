@@ -40,5 +40,5 @@ export interface AdminParts {
   /** How long a request body may take to arrive; 30 s where absent. */
   readonly bodyTimeoutMs?: number;
   /** Answers `/v1/…` with the rights of the operator, whom the admin API has let in. */
-  readonly identityApi?: (request: Request) => Promise<Response>;
+  readonly identityApi?: (request: Request) => Response | Promise<Response>;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ApiMetrics } from "./api_metrics.ts";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** Users with series of their own; calls of the rest count as `other`, or one big team would fill the memory. */
@@ -17,17 +18,6 @@ export interface FinishedCall {
   /** A user that exists, or `unknown`. */
   readonly user: string;
   readonly ok: boolean;
-  readonly seconds: number;
-}
-
-/** One finished request of the identity API. */
-export interface FinishedApiRequest {
-  /** The mount's type and the route's template: few, whatever is asked. */
-  readonly route: string;
-  readonly operation: string;
-  /** A user that exists, or `unknown`. */
-  readonly user: string;
-  readonly status: number;
   readonly seconds: number;
 }
 
@@ -45,6 +35,8 @@ const KEY_METHODS = new Map([["get_public_key", "key_bundle"], ["get_agent_manif
 
 /** Counts calls and renders the Prometheus text format. */
 export class Metrics {
+  /** What is counted of the identity API. */
+  readonly api: ApiMetrics = new ApiMetrics();
   readonly #registry = new Registry();
   readonly #requests: Counter<"method" | "endpoint" | "status" | "user">;
   readonly #durations: Histogram<"method" | "endpoint">;
@@ -102,17 +94,9 @@ export class Metrics {
     if (keyType !== undefined) this.#keyAccess.inc({ key_type: keyType, status });
   }
 
-  /** Counts one finished request of the identity API. */
-  observeApi({ route, operation, user, status, seconds }: FinishedApiRequest): void {
-    const outcome = status < 400 ? "success" : "error";
-    const method = `${operation} ${route}`;
-    this.#requests.inc({ method, endpoint: "api", status: outcome, user: this.#userLabel(user) });
-    this.#durations.observe({ method, endpoint: "api" }, seconds);
-  }
-
   /** The Prometheus text format, version 0.0.4. */
-  render(): Promise<string> {
-    return this.#registry.metrics();
+  async render(): Promise<string> {
+    return await this.#registry.metrics() + this.api.render();
   }
 
   #userLabel(user: string): string {

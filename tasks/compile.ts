@@ -6,6 +6,8 @@
  * @module
  */
 
+import { createRequire } from "node:module";
+
 /** What the program may do. It never runs another program, and never asks for more (`--no-prompt`). */
 const PERMISSIONS = [
   "--allow-read",
@@ -13,6 +15,8 @@ const PERMISSIONS = [
   "--allow-net",
   "--allow-env",
   "--allow-sys=hostname,networkInterfaces,uid,gid,cpus",
+  // For the one native library; given up at start once that is loaded (S26).
+  "--allow-ffi",
   "--no-prompt",
 ];
 
@@ -24,10 +28,13 @@ const SHAPE = ["--bundle", "--minify", "--no-code-cache", "--unstable-net", "--c
 
 const MAX_BYTES = 110_000_000;
 const OUTPUT = "dist/runevault";
+/** Where `server/native_jwt.ts` looks for it inside the program. */
+const NATIVE = "dist/native/jsonwebtoken.linux-x64-gnu.node";
 
-await Deno.mkdir("dist", { recursive: true });
+await Deno.mkdir("dist/native", { recursive: true });
+await Deno.copyFile(createRequire(import.meta.url).resolve("@node-rs/jsonwebtoken-linux-x64-gnu"), NATIVE);
 const command = new Deno.Command(Deno.execPath(), {
-  args: ["compile", "--quiet", ...SHAPE, ...PERMISSIONS, "--output", OUTPUT, "main.ts"],
+  args: ["compile", "--quiet", ...SHAPE, ...PERMISSIONS, "--include", NATIVE, "--output", OUTPUT, "main.ts"],
 });
 const { code } = await command.spawn().status;
 if (code !== 0) Deno.exit(code);

@@ -14,6 +14,7 @@ import { type ClientSettings, KeyBundles } from "./keys/key_bundle.ts";
 import type { SealKey } from "./keys/seal_key.ts";
 import { SecretService } from "./keys/secret_service.ts";
 import { TeamSecrets } from "./keys/team_secrets.ts";
+import type { NativeJwt } from "./oidc/native_jwt.ts";
 import type { Clock, Logger, RandomSource } from "./ports.ts";
 import { RoleService } from "./roles/role_service.ts";
 import type { VaultState } from "./state.ts";
@@ -44,6 +45,8 @@ export interface VaultOptions {
   readonly scoreThreads: number;
   /** Threads that hash passwords, at most. */
   readonly passwordThreads: number;
+  /** Native code that signs identity tokens faster than the runtime. */
+  readonly nativeJwt?: NativeJwt | undefined;
   readonly rolesPath: string;
   readonly tokensPath: string;
 }
@@ -107,8 +110,9 @@ export class Vault {
     const fheKeys = () => this.keyRing.publicFiles;
     this.bundles = new KeyBundles({ state, secrets, keys, users, clock, settings, v1Policy: envelopeV1, fheKeys });
     const { authenticator } = this;
-    const { passwordThreads } = options;
-    this.engine = new IdentityEngine({ state, writer, clock, random, sealKey, authenticator, logger, passwordThreads });
+    const { passwordThreads, nativeJwt } = options;
+    const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, nativeJwt };
+    this.engine = new IdentityEngine(around);
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };
     this.files = new FileFace({ store, state, writer, clock, random, logger, paths });
   }

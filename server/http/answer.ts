@@ -7,10 +7,7 @@
 import type { EnvelopeAnswer, RawAnswer } from "./route.ts";
 
 /** hvac parses `errors` only where the type is exactly this. */
-const JSON_HEADERS: readonly [string, string][] = [
-  ["content-type", "application/json"],
-  ["cache-control", "no-store"],
-];
+const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 
 /** What surrounds an answer. */
 export interface Around {
@@ -39,15 +36,17 @@ export function envelopeOf(
   return answer.isDuplicated ? { ...answer.data, ...envelope } : envelope;
 }
 
-/** A JSON answer. `extra` headers win over those that every answer has. */
-export function jsonResponse(
-  status: number,
-  body: string | null,
-  extra: Readonly<Record<string, string>> = {},
-): Response {
-  const headers = new Headers(JSON_HEADERS as [string, string][]);
-  for (const [name, value] of Object.entries(extra)) headers.set(name, value);
-  return new Response(body, { status, headers });
+/** An answer on its way to the wire. */
+export interface Reply {
+  readonly status: number;
+  readonly body: string | null;
+  /** They win over those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The response of a reply, its headers made in one go: each that is set later costs as much as all of them. */
+export function toResponse({ status, body, headers }: Reply, more: Readonly<Record<string, string>>): Response {
+  return new Response(body, { status, headers: { ...JSON_HEADERS, ...more, ...headers } });
 }
 
 /** The body of an answer that has no envelope. */

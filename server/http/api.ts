@@ -9,10 +9,11 @@
 import { asVaultError } from "../../vault/errors.ts";
 import type { Logger } from "../../vault/ports.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
-import { envelopeOf, jsonResponse, rawBody } from "./answer.ts";
+import { envelopeOf, rawBody, type Reply, toResponse } from "./answer.ts";
 import { helpOf } from "./help.ts";
 import { type Incoming, readRequest } from "./incoming.ts";
-import { denied, HttpProblem, missingToken, problemOf, statusOf, wrapped } from "./problem.ts";
+import { chain, type Maybe } from "./maybe.ts";
+import { DENIED, HttpProblem, MISSING_TOKEN, problemOf, statusOf, wrapped } from "./problem.ts";
 import { HandledRequest } from "./request.ts";
 import type { ApiAnswer, Backend, Handler, OperationName, RawAnswer, Route } from "./route.ts";
 import { type MountLookup, Router, type Target } from "./router.ts";
@@ -91,8 +92,8 @@ export interface Peer {
   readonly operator?: ApiCaller;
 }
 
-/** Answers one request. Never rejects. */
-export type ApiHandler = (request: Request, peer: Peer) => Promise<Response>;
+/** Answers one request, at once where nothing has to be waited for. Never throws or rejects. */
+export type ApiHandler = (request: Request, peer: Peer) => Maybe<Response>;
 
 /** A request on its way, as far as it has come. */
 interface Progress {
@@ -106,15 +107,26 @@ interface Progress {
 /** Puts the API together. */
 export function createIdentityApi(parts: ApiParts): ApiHandler {
   const router = new Router(parts.mounts, parts.backends);
-  return async (request, peer) => {
+  return (request, peer) => {
     const progress: Progress = { id: crypto.randomUUID(), startedAt: parts.monotonic() };
-    const response = await answer(request, peer, progress, { router, parts }).catch((thrown) =>
-      failed(thrown, progress, parts)
-    );
-    if (progress.caller?.isLastUse) await parts.afterUse(progress.caller);
-    finish(response, request, peer, progress, parts);
-    return response;
+    const replied = guardFailures(() => answer(request, peer, progress, { router, parts }), progress, parts);
+    return chain(replied, (reply) => {
+      const { caller } = progress;
+      if (!caller?.isLastUse) return finish(reply, request, peer, progress, parts);
+      return parts.afterUse(caller).then(() => finish(reply, request, peer, progress, parts));
+    });
   };
+}
+
+/** Turns whatever fails, at once or later, into the answer that says so. */
+function guardFailures(work: () => Maybe<Reply>, progress: Progress, parts: ApiParts): Maybe<Reply> {
+  try {
+    const replied = work();
+    if (!(replied instanceof Promise)) return replied;
+    return replied.catch((thrown: unknown) => failed(thrown, progress, parts));
+  } catch (thrown) {
+    return failed(thrown, progress, parts);
+  }
 }
 
 interface Machinery {
@@ -122,45 +134,54 @@ interface Machinery {
   readonly parts: ApiParts;
 }
 
-async function answer(request: Request, peer: Peer, progress: Progress, machinery: Machinery): Promise<Response> {
+function answer(request: Request, peer: Peer, progress: Progress, machinery: Machinery): Maybe<Reply> {
   const { router, parts } = machinery;
   assertRootNamespace(request.headers);
-  const incoming = progress.incoming = await readRequest(request);
-  const target = progress.target = router.find(incoming.path);
-  const wrapTtl = wrapTtlOf(request.headers);
-  const route = target.match?.route;
-  if (incoming.verb === "header" && route?.isOpen) return headOf(await open(request, peer, progress, parts, wrapTtl));
-  if (route?.isOpen || target.isBelowOpen && route === undefined) return open(request, peer, progress, parts, wrapTtl);
-  const caller = progress.caller = await identify(request, peer, parts);
-  if (peer.operator === undefined) parts.takePlace(caller);
-  return await guarded(request, peer, progress, parts, wrapTtl);
+  return chain(readRequest(request), (incoming) => {
+    progress.incoming = incoming;
+    const target = progress.target = router.find(incoming.path);
+    const wrapTtl = wrapTtlOf(request.headers);
+    const route = target.match?.route;
+    if (route?.isOpen || target.isBelowOpen && route === undefined) {
+      return chain(open(request, peer, progress, parts, wrapTtl), (reply) => withoutBodyOfHead(reply, incoming));
+    }
+    return chain(identify(request, peer, parts), (caller) => {
+      progress.caller = caller;
+      if (peer.operator === undefined) parts.takePlace(caller);
+      return guarded(request, peer, progress, parts, wrapTtl);
+    });
+  });
+}
+
+function withoutBodyOfHead(reply: Reply, { verb }: Incoming): Reply {
+  return verb === "header" ? { ...reply, body: null } : reply;
 }
 
 /** Paths that need no token say what is wrong plainly. */
-async function open(
+function open(
   request: Request,
   peer: Peer,
   progress: Progress,
   parts: ApiParts,
   wrapTtl: number | null,
-): Promise<Response> {
+): Maybe<Reply> {
   const { match } = progress.target!;
   const verb = progress.incoming!.verb === "header" ? "read" : progress.incoming!.verb;
   if (match === undefined) throw new HttpProblem(404, ["unsupported path"]);
-  if (verb === "help") return jsonResponse(200, JSON.stringify(helpOf(match.route)));
+  if (verb === "help") return { status: 200, body: JSON.stringify(helpOf(match.route)) };
   const handler = handlerOf(match.route, verb);
   if (handler === undefined) throw new HttpProblem(405, ["unsupported operation"]);
   const operation = verb === "write" ? "update" : verb;
-  return await run(handler, { request, peer, progress, parts, operation, hasSudo: false, wrapTtl });
+  return run(handler, { request, peer, progress, parts, operation, hasSudo: false, wrapTtl });
 }
 
-async function guarded(
+function guarded(
   request: Request,
   peer: Peer,
   progress: Progress,
   parts: ApiParts,
   wrapTtl: number | null,
-): Promise<Response> {
+): Maybe<Reply> {
   const { path, verb, fields } = progress.incoming!;
   const { mount, match } = progress.target!;
   const operation = operationOf(progress);
@@ -174,14 +195,14 @@ async function guarded(
   const decision = parts.decide(progress.caller!, access);
   if (!decision.allowed) {
     parts.explainDenial(progress.caller!, access, progress.id);
-    throw denied();
+    throw DENIED;
   }
   if (mount === undefined) throw noHandler(path);
   if (match === undefined) throw new HttpProblem(404, [wrapped("unsupported path")]);
-  if (operation === "help") return jsonResponse(200, JSON.stringify(helpOf(match.route)));
+  if (operation === "help") return { status: 200, body: JSON.stringify(helpOf(match.route)) };
   const handler = operation === "header" ? undefined : handlerOf(match.route, verb);
   if (handler === undefined || operation === "header") throw new HttpProblem(405, [wrapped("unsupported operation")]);
-  return await run(handler, { request, peer, progress, parts, operation, hasSudo: decision.hasSudo, wrapTtl });
+  return run(handler, { request, peer, progress, parts, operation, hasSudo: decision.hasSudo, wrapTtl });
 }
 
 interface Run {
@@ -194,7 +215,7 @@ interface Run {
   readonly wrapTtl: number | null;
 }
 
-async function run(handler: Handler, { request, peer, progress, parts, operation, hasSudo, wrapTtl }: Run) {
+function run(handler: Handler, { request, peer, progress, parts, operation, hasSudo, wrapTtl }: Run): Maybe<Reply> {
   const { mount, match } = progress.target!;
   const handled = new HandledRequest(progress.incoming!, {
     id: progress.id,
@@ -206,21 +227,23 @@ async function run(handler: Handler, { request, peer, progress, parts, operation
     remoteAddress: peer.address,
     http: request,
   });
-  const result = await handler(handled);
-  if (result === null) return nothing(operation, handled, progress);
-  handled.warnOfUnknown();
-  const isRaw = "raw" in result;
-  const body = isRaw ? rawBody(result) : JSON.stringify(envelopeOf(result, aroundOf(handled, progress)));
-  if (wrapTtl === null || isUnwrappable(match!.route)) return plain(result, body);
-  return await wrap(body ?? "null", result, wrapTtl, progress, parts);
+  return chain(handler(handled), (result) => {
+    if (result === null) return nothing(operation, handled, progress);
+    handled.warnOfUnknown();
+    const isRaw = "raw" in result;
+    const body = isRaw ? rawBody(result) : JSON.stringify(envelopeOf(result, aroundOf(handled, progress)));
+    if (wrapTtl === null || isUnwrappable(match!.route)) return plain(result, body);
+    return wrap(body ?? "null", result, wrapTtl, progress, parts);
+  });
 }
 
 function aroundOf({ warnings, mount }: HandledRequest, { id }: Progress) {
   return { requestId: id, mountType: mount.type, warnings };
 }
 
-function plain(result: Exclude<ApiAnswer, null>, body: string | null): Response {
-  return jsonResponse(result.status ?? 200, body, "headers" in result ? (result as RawAnswer).headers ?? {} : {});
+function plain(result: Exclude<ApiAnswer, null>, body: string | null): Reply {
+  const headers = "headers" in result ? (result as RawAnswer).headers : undefined;
+  return { status: result.status ?? 200, body, ...(headers === undefined ? {} : { headers }) };
 }
 
 /** Only success is wrapped, and what a readiness probe reads never is. */
@@ -234,25 +257,25 @@ async function wrap(
   ttlSeconds: number,
   progress: Progress,
   parts: ApiParts,
-): Promise<Response> {
+): Promise<Reply> {
   const wrappedAccessor = "auth" in result ? result.auth?.accessor : undefined;
   const { path } = progress.incoming!;
   const info = await parts.wrap({ body, ttlSeconds, path, caller: progress.caller ?? null, wrappedAccessor });
   const envelope = envelopeOf({}, { requestId: "", mountType: "", warnings: [] });
-  return jsonResponse(200, JSON.stringify({ ...envelope, wrap_info: info }));
+  return { status: 200, body: JSON.stringify({ ...envelope, wrap_info: info }) };
 }
 
-function nothing(operation: OperationName, handled: HandledRequest, progress: Progress): Response {
+function nothing(operation: OperationName, handled: HandledRequest, progress: Progress): Reply {
   if (operation === "read" || operation === "list") throw new HttpProblem(404, []);
-  if (handled.warnings.length === 0) return jsonResponse(204, null);
-  return jsonResponse(200, JSON.stringify(envelopeOf({}, aroundOf(handled, progress))));
+  if (handled.warnings.length === 0) return { status: 204, body: null };
+  return { status: 200, body: JSON.stringify(envelopeOf({}, aroundOf(handled, progress))) };
 }
 
-async function identify(request: Request, peer: Peer, parts: ApiParts): Promise<ApiCaller> {
+function identify(request: Request, peer: Peer, parts: ApiParts): Maybe<ApiCaller> {
   if (peer.operator !== undefined) return peer.operator;
   const token = presentedToken(request.headers);
-  if (token === "") throw missingToken();
-  return await parts.authenticate(token, peer.address);
+  if (token === "") throw MISSING_TOKEN;
+  return parts.authenticate(token, peer.address);
 }
 
 /** `X-Vault-Token` wins; the scheme of the other must be exactly `Bearer`. */
@@ -290,16 +313,11 @@ function assertRootNamespace(headers: Headers): void {
   throw new HttpProblem(404, ["namespace not found"]);
 }
 
-function headOf(response: Response): Response {
-  void response.body?.cancel();
-  return new Response(null, { status: response.status, headers: response.headers });
-}
-
-function failed(thrown: unknown, progress: Progress, { logger }: ApiParts): Response {
+function failed(thrown: unknown, progress: Progress, { logger }: ApiParts): Reply {
   const problem = thrown instanceof HttpProblem ? thrown : translated(thrown, progress, logger);
   const data = problem.status === 400 ? dataOf(thrown) : undefined;
   const body = data === undefined ? { errors: problem.errors } : { errors: problem.errors, data };
-  return jsonResponse(problem.status, progress.incoming?.verb === "header" ? null : JSON.stringify(body));
+  return { status: problem.status, body: progress.incoming?.verb === "header" ? null : JSON.stringify(body) };
 }
 
 /** What stands beside `errors`, such as the aliases in the way of a merge. */
@@ -324,17 +342,19 @@ function translated(thrown: unknown, { id, target }: Progress, logger: Logger): 
 }
 
 /** Adds what every answer has, and counts it. */
-function finish(response: Response, request: Request, peer: Peer, progress: Progress, parts: ApiParts): void {
-  response.headers.set("x-request-id", progress.id);
-  const namespace = request.headers.get("x-vault-namespace");
-  if (namespace !== null && ROOT_NAMESPACES.has(namespace)) response.headers.set("x-vault-namespace", namespace);
-  if (peer.isTls) response.headers.set("strict-transport-security", "max-age=31536000; includeSubDomains");
+function finish(reply: Reply, request: Request, peer: Peer, progress: Progress, parts: ApiParts): Response {
   const { target, incoming, caller } = progress;
   parts.observe({
     route: target?.match === undefined ? "none" : `${target.mount!.type}/${target.match.route.path}`,
     operation: incoming?.verb ?? "none",
     user: caller?.entity?.record.name ?? "unknown",
-    status: response.status,
+    status: reply.status,
     seconds: (parts.monotonic() - progress.startedAt) / 1000,
+  });
+  const namespace = request.headers.get("x-vault-namespace");
+  return toResponse(reply, {
+    "x-request-id": progress.id,
+    ...(namespace !== null && ROOT_NAMESPACES.has(namespace) ? { "x-vault-namespace": namespace } : {}),
+    ...(peer.isTls ? { "strict-transport-security": "max-age=31536000; includeSubDomains" } : {}),
   });
 }

@@ -8,6 +8,7 @@
 import { readBody } from "./body.ts";
 import { parseBoolean } from "./fields.ts";
 import { parseJson } from "./json.ts";
+import { chain, type Maybe } from "./maybe.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** What a verb asks for. */
@@ -44,7 +45,7 @@ const FLAGS = ["list", "help", "scan"];
  *
  * @throws {HttpProblem} 400, 404, 405, 413 or 415 for what can't be read; {@link VaultError} for a body that isn't JSON.
  */
-export async function readRequest(request: Request): Promise<Incoming> {
+export function readRequest(request: Request): Maybe<Incoming> {
   const { path, query } = splitUrl(request.url);
   const verb = verbOf(request.method, query);
   if (verb === "write" && path.endsWith("/")) throw new HttpProblem(400, ["cannot write to a path ending in '/'"]);
@@ -53,8 +54,9 @@ export async function readRequest(request: Request): Promise<Incoming> {
     return { verb, path: listPath, fields: fieldsOfQuery(query), bodyText: "" };
   }
   if (verb === "patch") assertMergePatch(request.headers);
-  const bodyText = request.body === null ? "" : await readBody(request);
-  return { verb, path, fields: fieldsOfBody(bodyText, request.headers), bodyText };
+  return chain(request.body === null ? "" : readBody(request), (bodyText) => {
+    return { verb, path, fields: fieldsOfBody(bodyText, request.headers), bodyText };
+  });
 }
 
 function splitUrl(url: string): { path: string; query: string } {

@@ -22,20 +22,21 @@ export function wrapped(text: string): string {
   return `1 error occurred:\n\t* ${text}\n\n`;
 }
 
+/*
+ * What is refused most often is made once: an error made for each refusal would cost more than all else of it, and whoever
+ * sends bad tokens chooses how many.
+ */
+
 /** The policies don't allow it; who has no right to a path doesn't learn whether it exists. */
-export function denied(): HttpProblem {
-  return new HttpProblem(403, [wrapped("permission denied")]);
-}
+export const DENIED: HttpProblem = new HttpProblem(403, [wrapped("permission denied")]);
 
 /** No token, on a path that needs one. */
-export function missingToken(): HttpProblem {
-  return new HttpProblem(403, ["permission denied"]);
-}
+export const MISSING_TOKEN: HttpProblem = new HttpProblem(403, ["permission denied"]);
 
 /** An unknown, ended or expired token. */
-export function badToken(): HttpProblem {
-  return new HttpProblem(403, ["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]);
-}
+export const BAD_TOKEN: HttpProblem = new HttpProblem(403, [
+  "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",
+]);
 
 const STATUS: Readonly<Record<VaultErrorKind, number>> = {
   invalid_argument: 400,
@@ -67,7 +68,7 @@ export function statusOf(kind: VaultErrorKind): number {
 /** A failure of the domain as a client sees it; what was ours is in the log, under the request's id. */
 export function problemOf(error: VaultError, requestId: string): HttpProblem {
   const status = STATUS[error.kind];
-  if (error.kind === "token_invalid" || error.kind === "token_expired") return badToken();
+  if (error.kind === "token_invalid" || error.kind === "token_expired") return BAD_TOKEN;
   if (status === 500 && error.kind !== "upstream_failed") {
     return new HttpProblem(500, [wrapped(`internal error, request id ${requestId}`)]);
   }

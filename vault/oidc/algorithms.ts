@@ -1,15 +1,16 @@
 /**
  * The signature algorithms of identity tokens (RFC 7518 §3.1, RFC 8037 §3.1): making keys, signing, verifying.
  *
- * RSA and ECDSA sign by WebCrypto, which does so beside the event loop and on every core; Ed25519 takes some 20 µs and
- * is signed at once.
+ * Ed25519 takes some 20 µs and is signed at once. RSA and ECDSA are signed at once by native code where it is loaded;
+ * else by WebCrypto, which does so beside the event loop and on every core. docs/decisions/0009 has the figures.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, verify } from "node:crypto";
-import type { SigningAlgorithm } from "../storage/identity_records.ts";
+import type { Json, SigningAlgorithm } from "../storage/identity_records.ts";
+import { isFasterNatively, isPlainlyWritten, type NativeJwt } from "./native_jwt.ts";
 
 /** Every algorithm. */
 export const ALGORITHMS: readonly SigningAlgorithm[] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"];
@@ -21,11 +22,17 @@ export interface MadeKeyPair {
   readonly privateKey: Uint8Array<ArrayBuffer>;
 }
 
+/** The claims of a JWT. */
+export type Claims = Readonly<Record<string, Json>>;
+
 /** A private key, ready to sign. */
 export interface Signer {
-  /** The signature of a JWS signing input (RFC 7515 §5.1). */
-  sign(input: Uint8Array<ArrayBuffer>): Promise<Uint8Array> | Uint8Array;
+  /** A signed JWT (RFC 7519) in the compact form of RFC 7515 §7.1. */
+  sign(claims: Claims): Promise<string> | string;
 }
+
+/** Signs the bytes of a JWS signing input (RFC 7515 §5.1). */
+type SignBytes = (input: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> | Uint8Array;
 
 const MODULUS_LENGTH = 2048;
 const CURVES: Readonly<Record<string, string>> = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
@@ -50,20 +57,53 @@ export function makeKeyPair(algorithm: SigningAlgorithm): Promise<MadeKeyPair> {
   });
 }
 
-/** Prepares a private key (PKCS #8, DER) for signing. */
-export async function signerOf(algorithm: SigningAlgorithm, pkcs8: Uint8Array<ArrayBuffer>): Promise<Signer> {
-  const node = createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
-  if (algorithm === "EdDSA") return { sign: (input) => sign(null, input, node) };
+/**
+ * Prepares a private key for signing.
+ *
+ * @param pkcs8 The key in DER.
+ * @param native The native library, where it is loaded.
+ */
+export async function signerOf(
+  algorithm: SigningAlgorithm,
+  kid: string,
+  pkcs8: Uint8Array<ArrayBuffer>,
+  native: NativeJwt | undefined,
+): Promise<Signer> {
+  const key = createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
+  const signBytes = await signBytesOf(algorithm, key, pkcs8);
+  const header = encoded({ typ: "JWT", alg: algorithm, kid });
+  const byRuntime: Signer = { sign: (claims) => compact(`${header}.${encoded(claims)}`, signBytes) };
+  if (native === undefined || !isFasterNatively(algorithm)) return byRuntime;
+  const pem = key.export({ type: "pkcs8", format: "pem" }) as string;
+  return {
+    sign: (claims) => isPlainlyWritten(claims) ? native.sign(claims, pem, algorithm, kid) : byRuntime.sign(claims),
+  };
+}
+
+async function signBytesOf(
+  algorithm: SigningAlgorithm,
+  node: KeyObject,
+  pkcs8: Uint8Array<ArrayBuffer>,
+): Promise<SignBytes> {
+  if (algorithm === "EdDSA") return (input) => sign(null, input, node);
   const hash = hashOf(algorithm);
-  // The runtime's WebCrypto has no P-521; such a signature takes some 5 ms on the event loop.
-  if (algorithm === "ES512") {
-    return { sign: (input) => sign("sha512", input, { key: node, dsaEncoding: "ieee-p1363" }) };
-  }
+  // The runtime's WebCrypto has no signing with P-521; such a signature takes some 2 ms on the event loop.
+  if (algorithm === "ES512") return (input) => sign("sha512", input, { key: node, dsaEncoding: "ieee-p1363" });
   const name = algorithm.startsWith("RS") ? "RSASSA-PKCS1-v1_5" : "ECDSA";
   const curve = CURVES[algorithm];
   const imported = curve === undefined ? { name, hash } : { name, namedCurve: curve };
   const key = await crypto.subtle.importKey("pkcs8", pkcs8, imported, false, ["sign"]);
-  return { sign: async (input) => new Uint8Array(await crypto.subtle.sign({ name, hash }, key, input)) };
+  return async (input) => new Uint8Array(await crypto.subtle.sign({ name, hash }, key, input));
+}
+
+function compact(input: string, signBytes: SignBytes): Promise<string> | string {
+  const joined = (signature: Uint8Array) => `${input}.${Buffer.from(signature).toString("base64url")}`;
+  const signature = signBytes(new Uint8Array(Buffer.from(input, "ascii")));
+  return signature instanceof Promise ? signature.then(joined) : joined(signature);
+}
+
+function encoded(value: unknown): string {
+  return Buffer.from(JSON.stringify(value), "utf8").toString("base64url");
 }
 
 /** Whether a signature is that of a public key. */

@@ -102,11 +102,7 @@ export class IdentityTokens {
 
   /** A signed JWT (RFC 7519) in the compact form of RFC 7515 §7.1. */
   async sign(key: OidcKeyRecord, payload: Readonly<Record<string, Json>>): Promise<string> {
-    const signer = await this.#in.keys.signer(key);
-    const header = { alg: key.algorithm, kid: key.signing.kid, typ: "JWT" };
-    const input = `${encoded(header)}.${encoded(payload)}`;
-    const signature = await signer.sign(new Uint8Array(Buffer.from(input, "ascii")));
-    return `${input}.${Buffer.from(signature).toString("base64url")}`;
+    return await (await this.#in.keys.signer(key)).sign(payload);
   }
 
   /**
@@ -206,10 +202,6 @@ function assertServes({ name, allowedClientIds }: OidcKeyRecord, role: OidcRoleR
 
 function inactive(error: string): Introspection {
   return { active: false, error };
-}
-
-function encoded(value: unknown): string {
-  return Buffer.from(JSON.stringify(value), "utf8").toString("base64url");
 }
 
 function decoded(part: string): Record<string, Json> | undefined {

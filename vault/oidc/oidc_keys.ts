@@ -13,6 +13,7 @@ import type { OidcKeyPair, OidcKeyRecord, SigningAlgorithm } from "../storage/id
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import { ALGORITHMS, makeKeyPair, type Signer, signerOf } from "./algorithms.ts";
+import type { NativeJwt } from "./native_jwt.ts";
 
 /** The key that is there without anybody making it. */
 export const DEFAULT_KEY = "default";
@@ -34,6 +35,8 @@ export interface OidcKeyInput {
 /** What keys need. */
 export interface OidcSurroundings extends Surroundings {
   readonly sealKey: SealKey;
+  /** Native code that signs faster than the runtime; undefined: the runtime signs. */
+  readonly nativeJwt?: NativeJwt | undefined;
 }
 
 /** Everything that is done to keys. */
@@ -147,7 +150,7 @@ export class OidcKeys {
     const known = this.#signers.get(signing.kid);
     if (known !== undefined) return await known;
     const opened = this.#in.sealKey.open(identityOf(signing.kid), signing.sealed!);
-    const made = signerOf(algorithm, new Uint8Array(opened));
+    const made = signerOf(algorithm, signing.kid, new Uint8Array(opened), this.#in.nativeJwt);
     this.#signers.set(signing.kid, made);
     made.catch(() => this.#signers.delete(signing.kid));
     return await made;

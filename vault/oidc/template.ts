@@ -31,6 +31,8 @@ export interface ClaimSubject {
 }
 
 const MAX_LENGTH = 65_536;
+/** One directive can stand for 16 KiB of metadata, and a template has room for thousands. */
+const MAX_RENDERED_LENGTH = 262_144;
 const DIRECTIVE =
   /^identity\.entity\.(id|name|metadata(\..+)?|groups\.(names|ids)|aliases\.[^.]+\.(id|name|metadata(\..+)?|custom_metadata(\..+)?))$|^time\.now(\.(plus|minus)\..+)?$/;
 
@@ -62,14 +64,26 @@ export function parseTemplate(text: string): ClaimTemplate {
   return { pieces: [...pieces, text.slice(start)] };
 }
 
-/** The JSON text of a template for a subject. */
+/**
+ * The JSON text of a template for a subject.
+ *
+ * @throws {VaultError} `invalid_argument` where it gets too long.
+ */
 export function renderTemplate({ pieces }: ClaimTemplate, subject: ClaimSubject): string {
-  return pieces.map((piece) => {
-    if (typeof piece === "string") return piece;
-    const value = valueOf(piece.name, subject);
-    if (!piece.isInString) return JSON.stringify(value);
-    return JSON.stringify(typeof value === "string" ? value : JSON.stringify(value)).slice(1, -1);
-  }).join("");
+  let text = "";
+  for (const piece of pieces) {
+    text += typeof piece === "string" ? piece : renderDirective(piece.name, piece.isInString, subject);
+    if (text.length > MAX_RENDERED_LENGTH) {
+      throw new VaultError("invalid_argument", `the claims are longer than ${MAX_RENDERED_LENGTH} characters`);
+    }
+  }
+  return text;
+}
+
+function renderDirective(name: string, isInString: boolean, subject: ClaimSubject): string {
+  const value = valueOf(name, subject);
+  if (!isInString) return JSON.stringify(value);
+  return JSON.stringify(typeof value === "string" ? value : JSON.stringify(value)).slice(1, -1);
 }
 
 function assertDirective(name: string): void {
@@ -112,7 +126,8 @@ function valueOf(name: string, subject: ClaimSubject): Json {
 
 /** What the entity said of itself counts as missing, unless the role lists it (S12). */
 function metadataOf({ view, selfAsserted }: ClaimSubject): Record<string, Json> {
-  const told = Object.entries(view.metadata).filter(([key, { by }]) => by !== view.id || selfAsserted.includes(key));
+  const own = new Set<string | undefined>([view.id, ...view.record.mergedEntityIds ?? []]);
+  const told = Object.entries(view.metadata).filter(([key, { by }]) => !own.has(by) || selfAsserted.includes(key));
   return Object.fromEntries(told.map(([key, { value }]) => [key, value]));
 }
 

@@ -20,7 +20,7 @@ import { isInCidrs } from "./cidr.ts";
 import { TokenEndings } from "./endings.ts";
 import { type Minted, Minting, type MintSpec } from "./minting.ts";
 import { TokenIndex } from "./token_index.ts";
-import { TokenHasher } from "./token_text.ts";
+import { SERVICE_TOKEN_PREFIX, TokenHasher } from "./token_text.ts";
 
 /** What the room of service tokens needs. */
 export interface ServiceTokenSurroundings extends Surroundings {
@@ -29,6 +29,9 @@ export interface ServiceTokenSurroundings extends Surroundings {
   readonly mounts: MountTable;
   readonly authenticator: Authenticator;
 }
+
+/** Made once: whoever sends bad tokens chooses how many, and making an error costs more than all else of refusing it. */
+const UNKNOWN_TOKEN = tokenInvalid();
 
 /** A hierarchy of tokens deeper than this is nobody's need. */
 export const MAX_DEPTH = 32;
@@ -60,6 +63,7 @@ export class ServiceTokens {
   authenticate(presented: string, remoteAddress: string): ApiCaller | Promise<ApiCaller> {
     if (presented.length === 0 || presented.length > MAX_TOKEN_LENGTH) throw tokenInvalid();
     const record = presented.startsWith("evt_") ? undefined : this.index.get(this.#hasher.hash(presented));
+    if (record === undefined && presented.startsWith(SERVICE_TOKEN_PREFIX)) throw UNKNOWN_TOKEN;
     if (record === undefined) return this.evtCaller(presented);
     const caller = this.#callerOf(record);
     if (!isInCidrs(remoteAddress, record.boundCidrs)) throw denied();

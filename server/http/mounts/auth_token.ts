@@ -16,7 +16,7 @@ import type { TokenRoles } from "../../../vault/service_tokens/token_roles.ts";
 import type { ServiceTokenRecord } from "../../../vault/storage/identity_records.ts";
 import { authBlock, evtTokenInfo, tokenInfo } from "../auth_block.ts";
 import { bool, duration, int, list, text, textMap, type Values } from "../fields.ts";
-import { badToken, HttpProblem, wrapped } from "../problem.ts";
+import { BAD_TOKEN, HttpProblem, wrapped } from "../problem.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
 import { tokenRoleRoutes } from "./auth_token_roles.ts";
 
@@ -149,7 +149,7 @@ function infoOfCaller(request: ApiRequest, parts: TokenRouteParts): Record<strin
   const { caller, headers } = request;
   if (caller.evt !== null) return evtTokenInfo(caller, parts.identity, parts.clock.now());
   const record = caller.token === null ? undefined : parts.tokens.index.get(caller.token.hash);
-  if (record === undefined) throw badToken();
+  if (record === undefined) throw BAD_TOKEN;
   return info(headers.get("x-vault-token") ?? headers.get("authorization")?.slice(7) ?? "", record, parts);
 }
 

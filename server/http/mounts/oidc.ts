@@ -162,6 +162,8 @@ function roleRoutes({ roles, identityTokens, identity }: OidcParts): Route[] {
       path: "oidc/role/:name/preview",
       summary: "What a token of the role would say of an entity; nothing is signed.",
       fields: { entity_id: text("the entity"), entity_name: text("the entity, by its name") },
+      // It tells what is kept of anybody.
+      needsSudo: true,
       write: async ({ params, values }) => {
         const user = values.entity_id
           ? identity.entities.byId(values.entity_id)
@@ -220,7 +222,7 @@ function publicRoutes({ issuer }: OidcParts): Route[] {
         raw: {
           issuer: issuer.issuer,
           jwks_uri: `${issuer.issuer}/.well-known/keys`,
-          authorization_endpoint: `${issuer.base}/ui/vault/identity/oidc/provider/default/authorize`,
+          authorization_endpoint: `${issuer.issuer}/provider/default/authorize`,
           token_endpoint: `${issuer.issuer}/provider/default/token`,
           response_types_supported: ["id_token"],
           subject_types_supported: ["public"],

@@ -1,0 +1,57 @@
+import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { createRequire } from "node:module";
+import { importJWK, jwtVerify } from "jose";
+
+const CHILD = new URL("./_native_jwt_child.ts", import.meta.url).href;
+const LIBRARY = createRequire(import.meta.url).resolve("@node-rs/jsonwebtoken-linux-x64-gnu");
+
+async function load(folder: string, ...args: string[]) {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--no-prompt", CHILD, folder, ...args],
+  });
+  const { stdout } = await command.output();
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+async function inFolder(use: (parent: string) => Promise<void>): Promise<void> {
+  const parent = await Deno.makeTempDir({ prefix: "runevault-native-" });
+  try {
+    await Deno.copyFile(LIBRARY, `${parent}/planted.node`);
+    await use(parent);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+Deno.test("the native library is loaded from a private folder, signs, and nothing can be loaded after it", async () => {
+  await inFolder(async (parent) => {
+    const { token, jwk, events, mayLoad, secondLoad } = await load(`${parent}/native`);
+    const { payload, protectedHeader } = await jwtVerify(token, await importJWK(jwk, "ES256"));
+    deepEqual([payload["sub"], protectedHeader], ["alice", { typ: "JWT", alg: "ES256", kid: "kid-1" }]);
+    equal(((await Deno.stat(`${parent}/native`)).mode ?? 0) & 0o777, 0o700);
+    deepEqual([events, mayLoad, secondLoad === "loaded"], [[], false, false]);
+  });
+});
+
+Deno.test("a file planted in the folder is replaced, never loaded", async () => {
+  await inFolder(async (parent) => {
+    await Deno.mkdir(`${parent}/native`, { mode: 0o700 });
+    const path = `${parent}/native/jsonwebtoken.linux-x64-gnu.node`;
+    await Deno.writeTextFile(path, "planted");
+    notEqual((await load(`${parent}/native`)).token, null);
+    equal((await Deno.stat(path)).size, (await Deno.stat(LIBRARY)).size);
+  });
+});
+
+Deno.test("another library than the one of the build is not loaded, nor one in a folder that others may write", async () => {
+  await inFolder(async (parent) => {
+    const bytes = await Deno.readFile(LIBRARY);
+    bytes[bytes.length - 1]! ^= 1;
+    await Deno.writeFile(`${parent}/changed.node`, bytes);
+    const changed = await load(`${parent}/native`, `${parent}/changed.node`);
+    deepEqual([changed.token, changed.events, changed.mayLoad], [null, ["native_signing_off"], false]);
+    await Deno.mkdir(`${parent}/open`);
+    await Deno.chmod(`${parent}/open`, 0o777);
+    deepEqual((await load(`${parent}/open`)).token, null);
+  });
+});
