@@ -113,6 +113,7 @@ export class Vault {
     const { passwordThreads, nativeJwt } = options;
     const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, nativeJwt };
     this.engine = new IdentityEngine(around);
+    this.tokens.noteOtherCredentials((entityId) => this.engine.tokens.index.countOf(entityId) > 0);
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };
     this.files = new FileFace({ store, state, writer, clock, random, logger, paths });
   }

@@ -10,6 +10,7 @@ import { asVaultError } from "../../vault/errors.ts";
 import type { Logger } from "../../vault/ports.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
 import { envelopeOf, rawBody, type Reply, toResponse } from "./answer.ts";
+import { BodyReader } from "./body.ts";
 import { helpOf } from "./help.ts";
 import { type Incoming, readRequest } from "./incoming.ts";
 import { chain, type Maybe } from "./maybe.ts";
@@ -107,13 +108,20 @@ interface Progress {
 /** Puts the API together. */
 export function createIdentityApi(parts: ApiParts): ApiHandler {
   const router = new Router(parts.mounts, parts.backends);
+  const bodies = new BodyReader();
   return (request, peer) => {
     const progress: Progress = { id: crypto.randomUUID(), startedAt: parts.monotonic() };
-    const replied = guardFailures(() => answer(request, peer, progress, { router, parts }), progress, parts);
+    const replied = guardFailures(() => answer(request, peer, progress, { router, bodies, parts }), progress, parts);
     return chain(replied, (reply) => {
       const { caller } = progress;
       if (!caller?.isLastUse) return finish(reply, request, peer, progress, parts);
-      return parts.afterUse(caller).then(() => finish(reply, request, peer, progress, parts));
+      const finished = () => finish(reply, request, peer, progress, parts);
+      // It is on disk already that the token is spent; what is left of it goes with its expiry.
+      const failed = (error: unknown) => {
+        parts.logger.log("warn", "spent_token_left", { request_id: progress.id, reason: String(error) });
+        return finished();
+      };
+      return parts.afterUse(caller).then(finished, failed);
     });
   };
 }
@@ -131,13 +139,14 @@ function guardFailures(work: () => Maybe<Reply>, progress: Progress, parts: ApiP
 
 interface Machinery {
   readonly router: Router;
+  readonly bodies: BodyReader;
   readonly parts: ApiParts;
 }
 
 function answer(request: Request, peer: Peer, progress: Progress, machinery: Machinery): Maybe<Reply> {
-  const { router, parts } = machinery;
+  const { router, bodies, parts } = machinery;
   assertRootNamespace(request.headers);
-  return chain(readRequest(request), (incoming) => {
+  return chain(readRequest(request, bodies), (incoming) => {
     progress.incoming = incoming;
     const target = progress.target = router.find(incoming.path);
     const wrapTtl = wrapTtlOf(request.headers);

@@ -38,6 +38,15 @@ Deno.test("S6: a revocation of the user ends evt token, login, child, orphan and
   });
 });
 
+Deno.test("S6: a user who has a login alone is revoked by the same command", async () => {
+  await withApi(async (api) => {
+    await api.vault.vault.engine.accounts.create({ name: "vera", password: "pw" });
+    const { client_token: token } = await api.login("vera", "pw");
+    await api.vault.vault.tokens.revoke("vera");
+    equal((await api.call("GET", "auth/token/lookup-self", { token })).status, 403);
+  });
+});
+
 Deno.test("S6: a disabled entity is refused everywhere and works again when enabled; a deleted one never", async () => {
   await withApi(async (api) => {
     await api.withUsers("bob");
@@ -66,6 +75,15 @@ Deno.test("S6: a merge takes the sources' credentials over, and a later revocati
     equal((await api.operator("GET", `identity/entity/id/${from}`)).status, 404);
     await api.vault.vault.tokens.revoke("carla");
     equal((await api.call("GET", "auth/token/lookup-self", { token })).status, 403);
+  });
+});
+
+Deno.test("an evt token ends by auth/token/revoke and by revoke-self, with what it caused", async () => {
+  await withApi(async (api) => {
+    const [one, two] = [await api.vault.issue("walt"), await api.vault.issue("wren")];
+    await api.must("POST", "auth/token/revoke", { token: one });
+    equal((await api.call("POST", "auth/token/revoke-self", { token: two })).status, 204);
+    deepEqual([api.vault.works(one), api.vault.works(two)], [false, false]);
   });
 });
 

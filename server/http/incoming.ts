@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readBody } from "./body.ts";
+import type { BodyReader } from "./body.ts";
 import { parseBoolean } from "./fields.ts";
 import { parseJson } from "./json.ts";
 import { chain, type Maybe } from "./maybe.ts";
@@ -45,7 +45,7 @@ const FLAGS = ["list", "help", "scan"];
  *
  * @throws {HttpProblem} 400, 404, 405, 413 or 415 for what can't be read; {@link VaultError} for a body that isn't JSON.
  */
-export function readRequest(request: Request): Maybe<Incoming> {
+export function readRequest(request: Request, bodies: BodyReader): Maybe<Incoming> {
   const { path, query } = splitUrl(request.url);
   const verb = verbOf(request.method, query);
   if (verb === "write" && path.endsWith("/")) throw new HttpProblem(400, ["cannot write to a path ending in '/'"]);
@@ -54,7 +54,7 @@ export function readRequest(request: Request): Maybe<Incoming> {
     return { verb, path: listPath, fields: fieldsOfQuery(query), bodyText: "" };
   }
   if (verb === "patch") assertMergePatch(request.headers);
-  return chain(request.body === null ? "" : readBody(request), (bodyText) => {
+  return chain(request.body === null ? "" : bodies.read(request), (bodyText) => {
     return { verb, path, fields: fieldsOfBody(bodyText, request.headers), bodyText };
   });
 }

@@ -55,7 +55,7 @@ Deno.test("the answer lies sealed in the store, bound to its token, and a restar
     holes.set(`${"0".repeat(64)}/response`, text);
     ok(key.startsWith(hash));
     await it.vault.restart();
-    throws(() => it.engine.cubbyholes.read("0".repeat(64), "response"));
+    throws(() => it.engine.cubbyholes.read("0".repeat(64), "response"), refused("storage_failed"));
   });
 });
 

@@ -53,9 +53,15 @@ export interface Surroundings {
 /** Everything an operator does with user tokens. */
 export class TokenService {
   readonly #in: Surroundings;
+  #hasOthers: (entityId: string) => boolean = () => false;
 
   constructor(surroundings: Surroundings) {
     this.#in = surroundings;
+  }
+
+  /** Has `hasOthers` say whether an entity holds anything else that {@link revoke} ends, such as login tokens. */
+  noteOtherCredentials(hasOthers: (entityId: string) => boolean): void {
+    this.#hasOthers = hasOthers;
   }
 
   /**
@@ -108,19 +114,20 @@ export class TokenService {
   /**
    * Ends all that a user holds: every token, also those in grace, and by the raised epoch everything they caused.
    *
-   * @throws {VaultError} `not_found` when the user has no token, `storage_failed`.
+   * @throws {VaultError} `not_found` when the user holds nothing, `storage_failed`.
    */
-  revoke(user: string): Promise<TokenSummary> {
+  revoke(name: string): Promise<{ readonly user: string }> {
     return this.#in.writer.change(() => {
-      const current = this.#currentToken(user);
-      const summary = this.#summary(current);
-      const tokens = [current, ...this.#replacedTokens(current.user)];
+      const user = this.#in.state.userByName(name);
+      const holdsOthers = user !== undefined && this.#hasOthers(user.record.entityId);
+      const holder = holdsOthers ? user : this.#currentToken(name).user;
+      const tokens = [...(holder.token === null ? [] : [holder.token]), ...this.#replacedTokens(holder)];
       return {
         writes: [
-          ...raiseEpoch(this.#in.state, current.user.record),
+          ...raiseEpoch(this.#in.state, holder.record),
           ...tokens.map((token) => putToken(this.#end(token.record, "revoked"))),
         ],
-        result: () => summary,
+        result: () => ({ user: name }),
       };
     });
   }

@@ -217,6 +217,7 @@ function revocationRoutes(parts: TokenRouteParts): Route[] {
         if (!values.token) throw new VaultError("invalid_argument", "missing token ID");
         const record = parts.tokens.find(values.token);
         if (record !== undefined) await endings.end([record.hash]);
+        else await endIfEvt(values.token, parts);
         return null;
       },
     }),
@@ -262,6 +263,12 @@ function revocationRoutes(parts: TokenRouteParts): Route[] {
       },
     }),
   ];
+}
+
+/** A user's evt token is revoked like any other by whoever may call this; what it caused ends with it. */
+async function endIfEvt(token: string, { tokens }: TokenRouteParts): Promise<void> {
+  const evt = tokens.findEvt(token)?.evt;
+  if (evt) await tokens.endEvt(evt);
 }
 
 async function endSelf(caller: ApiCaller, { tokens }: TokenRouteParts): Promise<void> {

@@ -1,0 +1,113 @@
+/**
+ * The identity API beside what it is made of: a bare Hono route, the signing library, the password hash; in one run, with
+ * ratios. Nothing here fails on a number.
+ *
+ * @module
+ */
+
+import { ServedApi } from "../tests/identity/_served.ts";
+import type { HttpPlan, HttpResult } from "./http_load.ts";
+
+const SECONDS = Number(Deno.env.get("RUNEVAULT_BENCH_SECONDS") ?? "4");
+const ROUNDS = Number(Deno.env.get("RUNEVAULT_BENCH_ROUNDS") ?? "3");
+const ALGORITHMS = ["RS256", "ES256", "EdDSA"] as const;
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+function command(script: string, args: readonly string[]): Deno.Command {
+  const path = new URL(script, import.meta.url).pathname;
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--cached-only", "-A", path, ...args],
+    stdin: "piped",
+    stdout: "piped",
+  });
+}
+
+async function output(script: string, input: string, ...args: string[]): Promise<string> {
+  const child = command(script, args).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout } = await child.output();
+  if (code !== 0) throw new Error(`${script} ended with ${code}`);
+  return new TextDecoder().decode(stdout);
+}
+
+/** The median of some rounds. */
+async function load(plan: Partial<HttpPlan> & { readonly port: number; readonly path: string }): Promise<number> {
+  const full = { method: "GET", headers: {}, body: "", connections: 4, seconds: SECONDS, status: 200, ...plan };
+  const rates: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const result = JSON.parse(await output("./http_load.ts", JSON.stringify(full))) as HttpResult;
+    if (result.failures > 0) throw new Error(`${plan.path}: ${result.failures} answers were not ${full.status}`);
+    rates.push(result.perSecond);
+  }
+  return rates.sort((a, b) => a - b)[Math.floor(rates.length / 2)]!;
+}
+
+async function startBare(): Promise<{ port: number } & AsyncDisposable> {
+  const child = command("./bare_hono.ts", []).spawn();
+  await child.stdin.close();
+  const { value } = await child.stdout.getReader().read();
+  const { port } = JSON.parse(new TextDecoder().decode(value)) as { port: number };
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await child.status;
+    },
+  };
+}
+
+async function prepare(api: ServedApi): Promise<{ root: string; user: string }> {
+  const must = async (method: string, path: string, body: unknown) => {
+    const answered = await api.operator(method, path, body);
+    if (answered.status >= 300) throw new Error(`${path}: ${JSON.stringify(answered.body)}`);
+  };
+  await must("POST", "sys/auth/userpass", { type: "userpass" });
+  await must("PUT", "sys/policies/acl/own", {
+    policy:
+      'path "identity/oidc/token/*" { capabilities = ["read"] }\npath "auth/token/create" { capabilities = ["update"] }',
+  });
+  await must("POST", "auth/userpass/users/alice", { password: "correct horse", policies: "own" });
+  for (const algorithm of ALGORITHMS) {
+    await must("POST", `identity/oidc/key/${algorithm}`, { algorithm, allowed_client_ids: "*" });
+    await must("POST", `identity/oidc/role/${algorithm}`, { key: algorithm });
+  }
+  const login = await api.call("POST", "auth/userpass/login/alice", undefined, { password: "correct horse" });
+  return { root: await api.rootToken(), user: login.body.auth.client_token };
+}
+
+function row(what: string, measured: number, bare: number, name: string, aim: string): void {
+  const figures = `${measured.toFixed(0)} /s, ratio ${(measured / bare).toFixed(2)}`;
+  print(`${what.padEnd(34)} ${figures.padEnd(26)} of ${name} ${bare.toFixed(0)} /s (aim ${aim})`);
+}
+
+await using bare = await startBare();
+await using api = await ServedApi.start();
+const { root, user } = await prepare(api);
+const port = Number(new URL(api.address).port);
+const headers = { "x-vault-token": user };
+const path = "/v1/auth/token/lookup-self";
+const hono = await load({ port: bare.port, path, headers });
+row("lookup-self", await load({ port, path, headers }), hono, "a bare Hono route", "0.6");
+const refused = { port, path, headers: { "x-vault-token": "hvs.unknown" }, status: 403 };
+row("a refused token", await load(refused), hono, "a bare Hono route", "0.5");
+const rates = JSON.parse(await output("./bare_rates.ts", "", String(SECONDS))) as Record<string, number>;
+for (const algorithm of ALGORITHMS) {
+  const issued = await load({ port, path: `/v1/identity/oidc/token/${algorithm}`, headers });
+  row(`identity tokens, ${algorithm}`, issued, rates[algorithm]!, "bare signatures", "0.6");
+}
+const password = JSON.stringify({ password: "correct horse" });
+const login = { port, method: "POST", path: "/v1/auth/userpass/login/alice", body: password };
+row("logins", await load(login), rates["password"]!, "bare password hashes", "0.9");
+const creation = {
+  port,
+  method: "POST",
+  path: "/v1/auth/token/create",
+  headers: { "x-vault-token": root },
+  body: '{"policies":["default"],"ttl":"1h"}',
+};
+row("tokens made, durably", await load(creation), hono, "a bare Hono route", "-");
