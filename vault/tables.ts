@@ -52,6 +52,8 @@ export class Tables {
   set<K extends TableKind>(kind: K, key: string, after: Records[K] | undefined): void {
     const rows = this.#rows.get(kind)!;
     const before = rows.get(key);
+    // Two parts of one change may end the same thing.
+    if (before === undefined && after === undefined) return;
     if (after === undefined) rows.delete(key);
     else rows.set(key, after);
     for (const watcher of this.#watchers.get(kind) ?? []) watcher(after, before, key);

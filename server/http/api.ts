@@ -255,9 +255,9 @@ function plain(result: Exclude<ApiAnswer, null>, body: string | null): Reply {
   return { status: result.status ?? 200, body, ...(headers === undefined ? {} : { headers }) };
 }
 
-/** Only success is wrapped, and what a readiness probe reads never is. */
+/** What a readiness probe reads is never wrapped. */
 function isUnwrappable(route: Route): boolean {
-  return route.path === "health" || route.path === "wrapping/unwrap" || route.path === "wrapping/lookup";
+  return route.path === "health";
 }
 
 async function wrap(

@@ -155,7 +155,9 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, all:
 /** For open paths that tell more to whoever has a token; a bad one counts as none. */
 async function callerOf({ tokens }: IdentityEngine, token: string, remoteAddress: string): Promise<ApiCaller | null> {
   try {
-    return await tokens.authenticate(token, remoteAddress);
+    const caller = await tokens.authenticate(token, remoteAddress);
+    if (caller.isLastUse) await tokens.afterUse(caller);
+    return caller;
   } catch (error) {
     if (error instanceof VaultError) return null;
     throw error;

@@ -36,13 +36,14 @@ export class TestTokens {
   /** Has a caller make a token, with `sudo` if they are root. */
   async make(by: string, request: TokenRequest = {}, more: Partial<CreationContext> = {}): Promise<Minted> {
     const caller = await this.caller(by);
-    const mountAccessor = this.engine.mounts.byPath("auth", "token/")!.accessor;
+    const mount = this.engine.mounts.byPath("auth", "token/")!;
     return await this.engine.creation.create(request, {
       caller,
       hasSudo: isRoot(caller),
       path: "auth/token/create",
       isOrphanPath: false,
-      mountAccessor,
+      mountAccessor: mount.accessor,
+      lifetimes: this.engine.mounts.lifetimes(mount),
       policyExists: () => true,
       ...more,
     });

@@ -33,10 +33,10 @@ export function isInCidrs(address: string, cidrs: readonly string[]): boolean {
   return list.check(plain, family === 4 ? "ipv4" : "ipv6");
 }
 
-/** Sockets for both families show an IPv4 peer as `::ffff:192.0.2.1`. */
+/** Sockets for both families show an IPv4 peer as `::ffff:192.0.2.1`, and a link-local one with its zone. */
 function unmapped(address: string): string {
   const found = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  return found === null ? address : found[1]!;
+  return found === null ? address.replace(/%.*$/, "") : found[1]!;
 }
 
 function parse(text: string): { address: string; bits: number; family: "ipv4" | "ipv6" } | null {

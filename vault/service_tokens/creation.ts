@@ -5,7 +5,6 @@
  */
 
 import { VaultError } from "../errors.ts";
-import { SYSTEM_LEASE_TTL } from "../mounts/mount_table.ts";
 import type { TokenRoleRecord } from "../storage/identity_records.ts";
 import type { Writer } from "../writer.ts";
 import { type ApiCaller, isRoot } from "./caller.ts";
@@ -39,10 +38,14 @@ export interface CreationContext {
   readonly role?: TokenRoleRecord;
   /** Accessor of `token/`. */
   readonly mountAccessor: string;
+  /** Of that mount, in seconds. */
+  readonly lifetimes: { readonly defaultTtl: number; readonly maxTtl: number };
   policyExists(name: string): boolean;
 }
 
 const MAX_META_PAIRS = 64;
+const MAX_POLICIES = 256;
+const MAX_POLICY_NAME_LENGTH = 256;
 
 /** Makes tokens for callers. */
 export class TokenCreation {
@@ -61,12 +64,14 @@ export class TokenCreation {
    */
   create(request: TokenRequest, context: CreationContext): Promise<Minted> {
     const { spec, warnings } = specOf(request, context);
-    return this.#writer.join(() => {
+    const plan = () => {
       this.#tokens.assertStillLive(context.caller);
       const minted = this.#tokens.planMint(spec);
       const all = { ...minted, warnings: [...warnings, ...minted.warnings] };
       return { writes: minted.writes, result: () => all };
-    });
+    };
+    // A chosen text may be chosen twice at once: it needs a turn of its own.
+    return spec.id === undefined ? this.#writer.join(plan) : this.#writer.change(plan);
   }
 }
 
@@ -104,11 +109,10 @@ function specOf(request: TokenRequest, context: CreationContext): { spec: MintSp
         ttl: request.ttl ?? 0,
         explicitMaxTtl: leastOf(request.explicitMaxTtl ?? 0, params?.explicitMaxTtl ?? 0),
         period,
-        defaultTtl: SYSTEM_LEASE_TTL,
-        maxTtl: SYSTEM_LEASE_TTL,
+        ...context.lifetimes,
       },
       renewable: (request.renewable ?? true) && (role?.renewable ?? true),
-      numUses: params?.numUses || request.numUses || 0,
+      numUses: leastOf(params?.numUses ?? 0, request.numUses ?? 0),
       boundCidrs: checkedCidrs(
         params?.boundCidrs.length ? params.boundCidrs : isOrphan ? [] : caller.token?.boundCidrs ?? [],
       ),
@@ -157,7 +161,11 @@ function policiesOf(request: TokenRequest, context: CreationContext): string[] {
   if (given?.includes("response-wrapping")) {
     throw new VaultError("invalid_argument", "policy response-wrapping cannot be given to a token");
   }
-  if (role !== undefined) return withDefault(policiesByRole(given, role, caller), request, true);
+  if (role !== undefined) {
+    const noDefaultPolicy = request.noDefaultPolicy === true || role.params.noDefaultPolicy ||
+      isRefused("default", role);
+    return withDefault(policiesByRole(given, role, caller), { ...request, noDefaultPolicy }, true);
+  }
   if (given?.includes("root") && !isRoot(caller)) {
     throw new VaultError("invalid_argument", "root tokens may not be created without parent token being root");
   }
@@ -176,11 +184,9 @@ function policiesByRole(given: string[] | undefined, role: TokenRoleRecord, call
   const allowed = [...role.allowedPolicies];
   const isAllowed = (name: string) =>
     allowed.includes(name) || role.allowedPoliciesGlob.some((glob) => matchesGlob(glob, name));
-  const isRefused = (name: string) =>
-    role.disallowedPolicies.includes(name) || role.disallowedPoliciesGlob.some((glob) => matchesGlob(glob, name));
   const isOpen = allowed.length + role.allowedPoliciesGlob.length === 0;
   const wanted = given === undefined || given.length === 0 ? (isOpen ? [...caller.policies] : allowed) : given;
-  const bad = wanted.find((name) => name !== "default" && (isRefused(name) || !isOpen && !isAllowed(name)));
+  const bad = wanted.find((name) => name !== "default" && (isRefused(name, role) || !isOpen && !isAllowed(name)));
   if (bad !== undefined) {
     throw new VaultError(
       "invalid_argument",
@@ -195,6 +201,10 @@ function policiesByRole(given: string[] | undefined, role: TokenRoleRecord, call
   return wanted;
 }
 
+function isRefused(name: string, role: TokenRoleRecord): boolean {
+  return role.disallowedPolicies.includes(name) || role.disallowedPoliciesGlob.some((glob) => matchesGlob(glob, name));
+}
+
 function withDefault(policies: readonly string[], request: TokenRequest, mayHaveDefault: boolean): string[] {
   if (policies.includes("root")) return ["root"];
   const wantsDefault = request.noDefaultPolicy !== true && mayHaveDefault;
@@ -202,13 +212,28 @@ function withDefault(policies: readonly string[], request: TokenRequest, mayHave
   return [...new Set(wantsDefault ? ["default", ...others] : others)].sort();
 }
 
-/** Globs of names: `*` at either end. */
+/** Globs of names: a `*` stands for anything. In one pass: what is before the last `*` is found as early as can be. */
 export function matchesGlob(glob: string, name: string): boolean {
-  const pattern = glob.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*");
-  return new RegExp(`^${pattern}$`, "s").test(name);
+  const parts = glob.split("*");
+  if (parts.length === 1) return glob === name;
+  const [first, last] = [parts[0]!, parts.at(-1)!];
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return at <= name.length - last.length;
 }
 
 function clean(policies: readonly string[]): string[] {
+  if (policies.length > MAX_POLICIES || policies.some((name) => name.length > MAX_POLICY_NAME_LENGTH)) {
+    throw new VaultError(
+      "invalid_argument",
+      `a token has at most ${MAX_POLICIES} policies, whose names have ${MAX_POLICY_NAME_LENGTH} characters at most`,
+    );
+  }
   return [...new Set(policies.map((name) => name.trim().toLowerCase()).filter((name) => name !== ""))].sort();
 }
 

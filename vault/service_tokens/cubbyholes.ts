@@ -12,6 +12,7 @@ import type { CubbyholeRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Writer } from "../writer.ts";
 import type { ApiCaller } from "./caller.ts";
+import { ownerOfCaller } from "./minting.ts";
 
 /** S18: an allowance for notes, not a database. */
 const MAX_BYTES_PER_OWNER = 65_536;
@@ -54,12 +55,10 @@ export class Cubbyholes {
   write(caller: ApiCaller, path: string, json: string): Promise<void> {
     return this.#in.writer.change(() => {
       if (path.length > MAX_PATH_LENGTH) throw new VaultError("invalid_argument", "the path is too long");
-      const write = this.planWrite(caller.tokenHash, caller.entity?.record.entityId ?? "", path, json);
+      const write = this.#putWrite(caller.tokenHash, ownerOfCaller(caller), path, json);
       const held = this.#in.state.table("cubbyhole").get(write.key)?.bytes ?? 0;
       const owner = ownerOf(write.value);
-      if ((this.#bytesByOwner.get(owner) ?? 0) - held + write.value.bytes > MAX_BYTES_PER_OWNER) {
-        throw new VaultError("rate_limited", `a cubbyhole holds ${MAX_BYTES_PER_OWNER} bytes at most`);
-      }
+      this.#assertRoom(owner, write.value.bytes - held);
       return { writes: [write], result: () => {} };
     });
   }
@@ -84,8 +83,28 @@ export class Cubbyholes {
     return [...new Set(names)].sort();
   }
 
-  /** The write that puts JSON into a hole, in the writer's turn. */
+  /**
+   * The write that puts JSON into another's hole on an entity's allowance, in the writer's turn.
+   *
+   * @throws {VaultError} `rate_limited`.
+   */
   planWrite(
+    tokenHash: string,
+    entityId: string,
+    path: string,
+    json: string,
+  ): Write & { readonly kind: "cubbyhole"; readonly value: CubbyholeRecord } {
+    const write = this.#putWrite(tokenHash, entityId, path, json);
+    if (entityId !== "") this.#assertRoom(entityId, write.value.bytes);
+    return write;
+  }
+
+  #assertRoom(owner: string, more: number): void {
+    if ((this.#bytesByOwner.get(owner) ?? 0) + more <= MAX_BYTES_PER_OWNER) return;
+    throw new VaultError("rate_limited", `cubbyholes and wrapped answers hold ${MAX_BYTES_PER_OWNER} bytes at most`);
+  }
+
+  #putWrite(
     tokenHash: string,
     entityId: string,
     path: string,
@@ -93,7 +112,7 @@ export class Cubbyholes {
   ): Write & { readonly kind: "cubbyhole"; readonly value: CubbyholeRecord } {
     const bytes = Buffer.from(json);
     const sealed = this.#in.sealKey.seal(identityOf(tokenHash, path), bytes);
-    const value = { tokenHash, entityId, path, bytes: bytes.length, sealed };
+    const value = { tokenHash, entityId, path, bytes: bytes.length + path.length, sealed };
     return { kind: "cubbyhole", key: holeKey(tokenHash, path), value };
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { agentIdOf } from "../state.ts";
 import type { ServiceTokenRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
@@ -30,6 +31,7 @@ export class TokenEndings {
   constructor(surroundings: Surroundings, index: TokenIndex) {
     this.#in = surroundings;
     this.#index = index;
+    surroundings.writer.addBookkeeping((writes) => writes.flatMap((write) => this.#planFollowing(write)));
     surroundings.state.watch("cubbyhole", (after, before, key) => {
       const { tokenHash } = (after ?? before)!;
       const keys = this.#holes.get(tokenHash) ?? new Set();
@@ -109,8 +111,8 @@ export class TokenEndings {
     try {
       return await this.#in.writer.change(() => {
         const now = this.#in.clock.now();
-        // A renewal since has put it into the queue once more.
         const expired = this.#known(due).filter((record) => record.expiresAt !== null && record.expiresAt <= now);
+        this.#putBack(due, now);
         return { writes: this.planEnd(expired), result: () => expired.length };
       });
     } catch (error) {
@@ -130,6 +132,22 @@ export class TokenEndings {
     this.start(mayCommit, onFailure);
   }
 
+  /**
+   * What a change ends besides what it says: the rows of tokens whose entity's epoch it raises, or whose evt token it
+   * ends. They count no more from that change on anyway; so they take no room either, and what hangs off them ends too.
+   */
+  #planFollowing(write: Write): Write[] {
+    if (write.value === undefined) return [];
+    if (write.kind === "user") {
+      const before = this.#in.state.users.get(write.key)?.record;
+      const isRaised = before !== undefined && before.epoch !== write.value.epoch;
+      return isRaised ? this.planEnd(this.#index.ofEntity(write.key)) : [];
+    }
+    if (write.kind !== "user_token" || write.value.ended === undefined) return [];
+    const holes = [...this.holeOf(write.key)].map((key): Write => ({ kind: "cubbyhole", key }));
+    return [...this.planEnd(this.#index.ofEvt(agentIdOf(write.key))), ...holes];
+  }
+
   #planOne(record: ServiceTokenRecord): Write[] {
     const holes = [...this.holeOf(record.hash)].map((key): Write => ({ kind: "cubbyhole", key }));
     return [
@@ -137,6 +155,13 @@ export class TokenEndings {
       ...holes,
       ...this.#hooks.flatMap((hook) => hook(record)),
     ];
+  }
+
+  /** Those that were renewed since they were put into the queue. */
+  #putBack(due: readonly string[], now: number): void {
+    for (const { hash, expiresAt } of this.#known(due)) {
+      if (expiresAt !== null && expiresAt > now) this.#index.due.add(expiresAt, hash);
+    }
   }
 
   #known(hashes: readonly string[]): ServiceTokenRecord[] {

@@ -78,7 +78,7 @@ export class Minting {
    *   hierarchy too deep, `token_invalid` where the maker's entity ended meanwhile.
    */
   plan(spec: MintSpec): Minted {
-    this.#assertRoom(spec.entity);
+    this.#assertRoom(ownerOfSpec(spec));
     this.#assertDepth(spec);
     const { clock, random } = this.#in;
     const now = clock.now();
@@ -126,9 +126,12 @@ export class Minting {
     const evtAgentId = parent.evt === null ? parent.token?.evtAgentId : parent.accessor;
     const maker = parent.entity?.record;
     const isForAnother = maker !== undefined && (isOrphan || entity?.entityId !== maker.entityId);
+    // An orphan acts as nobody; who made it stands behind what it makes as well.
+    const inherited = maker === undefined ? parent.token?.creator : undefined;
+    const creator = isForAnother ? { entityId: maker.entityId, epoch: this.#epochNow(maker) } : inherited;
     return {
       ...(evtAgentId === undefined ? {} : { evtAgentId }),
-      ...(isForAnother ? { creator: { entityId: maker.entityId, epoch: this.#epochNow(maker) } } : {}),
+      ...(creator === undefined ? {} : { creator }),
     };
   }
 
@@ -137,17 +140,17 @@ export class Minting {
     return this.#state.users.get(entity.entityId)?.record.epoch ?? entity.epoch;
   }
 
-  #assertRoom(entity: UserRecord | null): void {
-    if (entity === null) return;
+  #assertRoom(owner: string): void {
+    if (owner === "") return;
     if (this.#plannedAfter !== this.#state.sequence) this.#planned.clear();
     this.#plannedAfter = this.#state.sequence;
-    const planned = (this.#planned.get(entity.entityId) ?? 0) + 1;
-    if (this.#index.countOf(entity.entityId) + planned > MAX_TOKENS_PER_ENTITY) {
+    const planned = (this.#planned.get(owner) ?? 0) + 1;
+    if (this.#index.countOf(owner) + planned > MAX_TOKENS_PER_ENTITY) {
       throw new VaultError("rate_limited", `this entity has ${MAX_TOKENS_PER_ENTITY} live tokens`, {
         hint: "revoke some, or give them a shorter life",
       });
     }
-    this.#planned.set(entity.entityId, planned);
+    this.#planned.set(owner, planned);
   }
 
   #assertDepth({ parent, isOrphan }: MintSpec): void {
@@ -157,6 +160,16 @@ export class Minting {
     }
     if (depth >= MAX_DEPTH) throw new VaultError("invalid_argument", "token hierarchy is too deep");
   }
+}
+
+/** The entity whose allowance a new token takes: its own, or that of whoever stands behind its maker. */
+function ownerOfSpec({ entity, parent }: MintSpec): string {
+  return entity?.entityId ?? (parent === null ? "" : ownerOfCaller(parent));
+}
+
+/** The entity that a caller's doings count for; empty: nobody's, as with root. */
+export function ownerOfCaller({ entity, token }: ApiCaller): string {
+  return entity?.record.entityId ?? token?.creator?.entityId ?? "";
 }
 
 /** What a client is told whose wish was cut. */

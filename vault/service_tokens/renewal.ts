@@ -60,6 +60,7 @@ export class TokenRenewal {
       const now = this.#in.clock.now();
       const age = Math.floor((now - record.createdAt) / 1000);
       const granted = renewedLifetime(limits, increment, age);
+      if (granted.ttl <= 0) throw new VaultError("invalid_argument", "past the max TTL, cannot renew");
       const renewed: ServiceTokenRecord = {
         ...record,
         ttl: granted.ttl,

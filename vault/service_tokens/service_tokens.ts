@@ -18,7 +18,7 @@ import { isExpired, isUsable, MAX_TOKEN_LENGTH } from "../tokens/user_token.ts";
 import type { ApiCaller } from "./caller.ts";
 import { isInCidrs } from "./cidr.ts";
 import { TokenEndings } from "./endings.ts";
-import { type Minted, Minting, type MintSpec } from "./minting.ts";
+import { type Minted, Minting, type MintSpec, ownerOfCaller } from "./minting.ts";
 import { TokenIndex } from "./token_index.ts";
 import { SERVICE_TOKEN_PREFIX, TokenHasher } from "./token_text.ts";
 
@@ -127,10 +127,11 @@ export class ServiceTokens {
    *
    * @throws {VaultError} `rate_limited`.
    */
-  takePlace({ entity }: ApiCaller): void {
-    const roleName = entity?.token?.record.role;
+  takePlace(caller: ApiCaller): void {
+    const owner = caller.entity ?? this.#in.state.users.get(ownerOfCaller(caller));
+    const roleName = owner?.token?.record.role;
     const role = roleName === undefined ? undefined : this.#in.state.roles.get(roleName);
-    if (entity !== null && role !== undefined) this.#in.authenticator.takePlaceIn(entity, role);
+    if (owner !== undefined && role !== undefined) this.#in.authenticator.takePlaceIn(owner, role);
   }
 
   /** A new token with its record, in the writer's turn. */
@@ -198,7 +199,8 @@ export class ServiceTokens {
 
   /** S7: what an evt token caused can't do more than the token's role allows now. */
   #policiesOf(record: ServiceTokenRecord): readonly string[] {
-    if (record.evtAgentId === undefined) return record.policies;
+    // A wrapping token's only policy is to be unwrapped, which no role need give.
+    if (record.evtAgentId === undefined || record.type === "wrapping") return record.policies;
     const evt = this.#in.state.tokens.get(record.evtAgentId)!;
     const allowed = new Set(this.#policiesOfRole(evt));
     return record.policies.filter((name) => allowed.has(name));

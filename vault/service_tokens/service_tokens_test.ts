@@ -264,8 +264,16 @@ Deno.test("S18: an entity has 10,000 live tokens at most, also where all come at
     const [alice, bob] = [await it.evt("alice", "a"), await it.evt("bob", "a")];
     const id = await entityOf(it, alice);
     const caller = await it.caller(alice);
-    const mountAccessor = it.engine.mounts.byPath("auth", "token/")!.accessor;
-    const context = { caller, hasSudo: false, path: "p", isOrphanPath: false, mountAccessor, policyExists: () => true };
+    const mount = it.engine.mounts.byPath("auth", "token/")!;
+    const context = {
+      caller,
+      hasSudo: false,
+      path: "p",
+      isOrphanPath: false,
+      mountAccessor: mount.accessor,
+      lifetimes: it.engine.mounts.lifetimes(mount),
+      policyExists: () => true,
+    };
     const some = (count: number) => Array.from({ length: count }, () => it.engine.creation.create({}, context));
     await Promise.all(some(9_990));
     const last = await Promise.allSettled(some(30));

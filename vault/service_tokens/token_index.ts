@@ -13,7 +13,9 @@ export class TokenIndex {
   readonly #records: ReadonlyMap<string, ServiceTokenRecord>;
   readonly #byAccessor = new Map<string, ServiceTokenRecord>();
   readonly #children = new Map<string, Set<string>>();
-  readonly #byEntity = new Map<string, Set<string>>();
+  /** By the entity that a token acts as, or that stands behind it. */
+  readonly #byOwner = new Map<string, Set<string>>();
+  readonly #byEvt = new Map<string, Set<string>>();
   /** Hashes by the moment of their expiry. */
   readonly due: DueQueue = new DueQueue();
 
@@ -22,10 +24,12 @@ export class TokenIndex {
     state.watch("service_token", (after, before) => {
       if (before !== undefined) this.#byAccessor.delete(before.accessor);
       if (after !== undefined) this.#byAccessor.set(after.accessor, after);
-      if (before === undefined) this.#noteEntity(after!, true);
-      else if (after === undefined) this.#noteEntity(before, false);
+      if (before === undefined) this.#noteOwners(after!, true);
+      else if (after === undefined) this.#noteOwners(before, false);
       this.#noteParent(after, before);
-      if (after?.expiresAt && after.expiresAt !== before?.expiresAt) this.due.add(after.expiresAt, after.hash);
+      // One that is renewed stays where it waits, and is put back when its turn comes too early.
+      const isSooner = before?.expiresAt == null || after?.expiresAt != null && after.expiresAt < before.expiresAt;
+      if (after?.expiresAt != null && isSooner) this.due.add(after.expiresAt, after.hash);
     });
   }
 
@@ -49,14 +53,19 @@ export class TokenIndex {
     return this.#records.values();
   }
 
-  /** How many tokens an entity has. */
+  /** How many tokens act as an entity, or were made by it for nobody. */
   countOf(entityId: string): number {
-    return this.#byEntity.get(entityId)?.size ?? 0;
+    return this.#byOwner.get(entityId)?.size ?? 0;
   }
 
-  /** The tokens of an entity. */
+  /** The tokens that act as an entity, or were made by it for nobody. */
   ofEntity(entityId: string): ServiceTokenRecord[] {
-    return [...this.#byEntity.get(entityId) ?? []].map((hash) => this.#records.get(hash)!);
+    return this.#of(this.#byOwner.get(entityId));
+  }
+
+  /** The tokens in the descent of an evt token, by its agent id. */
+  ofEvt(agentId: string): ServiceTokenRecord[] {
+    return this.#of(this.#byEvt.get(agentId));
   }
 
   /** The tokens that a token made. */
@@ -76,13 +85,14 @@ export class TokenIndex {
     return [...found.values()];
   }
 
-  #noteEntity({ entityId, hash }: ServiceTokenRecord, isThere: boolean): void {
-    if (entityId === "") return;
-    const hashes = this.#byEntity.get(entityId) ?? new Set();
-    if (isThere) hashes.add(hash);
-    else hashes.delete(hash);
-    if (hashes.size === 0) this.#byEntity.delete(entityId);
-    else this.#byEntity.set(entityId, hashes);
+  #of(hashes: ReadonlySet<string> | undefined): ServiceTokenRecord[] {
+    return [...hashes ?? []].map((hash) => this.#records.get(hash)!);
+  }
+
+  #noteOwners({ entityId, creator, evtAgentId, hash }: ServiceTokenRecord, isThere: boolean): void {
+    const owner = entityId === "" ? creator?.entityId : entityId;
+    if (owner !== undefined) noteIn(this.#byOwner, owner, hash, isThere);
+    if (evtAgentId !== undefined) noteIn(this.#byEvt, evtAgentId, hash, isThere);
   }
 
   #noteParent(after: ServiceTokenRecord | undefined, before: ServiceTokenRecord | undefined): void {
@@ -97,4 +107,12 @@ export class TokenIndex {
       this.#children.set(after.parent, siblings.add(after.hash));
     }
   }
+}
+
+function noteIn(map: Map<string, Set<string>>, key: string, hash: string, isThere: boolean): void {
+  const hashes = map.get(key) ?? new Set();
+  if (isThere) hashes.add(hash);
+  else hashes.delete(hash);
+  if (hashes.size === 0) map.delete(key);
+  else map.set(key, hashes);
 }

@@ -9,6 +9,7 @@ import type { ServiceTokenRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { ApiCaller } from "./caller.ts";
 import type { Cubbyholes } from "./cubbyholes.ts";
+import { ownerOfCaller } from "./minting.ts";
 import type { ServiceTokens, ServiceTokenSurroundings } from "./service_tokens.ts";
 
 /** Where in its cubbyhole a wrapping token keeps the answer. */
@@ -118,7 +119,8 @@ export class Wrapping {
       boundCidrs: [],
       wrappedPath: path,
     });
-    const hole = this.#holes.planWrite(record.hash, "", RESPONSE, body);
+    const owner = caller === null ? "" : ownerOfCaller(caller);
+    const hole = this.#holes.planWrite(record.hash, owner, RESPONSE, body);
     const { accessor, ttl, createdAt } = record;
     return { writes: [...writes, hole], wrapped: { token, accessor, ttl, createdAt, path, wrappedAccessor } };
   }

@@ -169,7 +169,7 @@ export interface CubbyholeRecord {
   /** Entity of the token, whose allowance it takes; empty where there is none. */
   readonly entityId: string;
   readonly path: string;
-  /** Bytes of the JSON before it was sealed. */
+  /** Bytes of the JSON before it was sealed, and of the path. */
   readonly bytes: number;
   /** Base64 of nonce ‖ ciphertext ‖ tag of the JSON under the seal key. */
   readonly sealed: string;

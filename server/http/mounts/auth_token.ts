@@ -79,6 +79,7 @@ async function makeToken(
     path: request.path,
     isOrphanPath: route === "create-orphan",
     mountAccessor: request.mount.accessor,
+    lifetimes: parts.mounts.lifetimes(request.mount),
     policyExists: parts.policyExists,
     ...(role === undefined ? {} : { role }),
   });

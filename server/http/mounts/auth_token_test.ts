@@ -378,3 +378,27 @@ Deno.test("bad fields are 400 that name the field, never the value, and nothing 
     equal(api.vault.vault.engine.tokens.index.accessors().length, count);
   });
 });
+
+Deno.test("revoking an evt token by its text ends it", async () => {
+  await withApi(async (api) => {
+    const evt = await api.vault.issue("bob");
+    equal((await token(api, await root(api))("POST", "revoke", { token: evt })).status, 204);
+    equal(api.vault.works(evt), false);
+  });
+});
+
+Deno.test("where the store fails after a token's last use, the answer comes and the token is spent", async () => {
+  await withApi(async (api) => {
+    const send = token(api, await root(api));
+    const { client_token } = (await send("POST", "create", { policies: ["default"], num_uses: 1 })).body.auth;
+    const { store } = api.vault;
+    const commit = store.commit.bind(store);
+    let commits = 0;
+    store.commit = (writes, sequence) => {
+      if (++commits === 2) store.failNext();
+      return commit(writes, sequence);
+    };
+    equal((await token(api, client_token)("GET", "lookup-self")).status, 200);
+    deepEqual(refusal(await token(api, client_token)("GET", "lookup-self")), [403, BAD_TOKEN]);
+  });
+});
