@@ -28,8 +28,8 @@ export class TokenIndex {
       else if (after === undefined) this.#noteOwners(before, false);
       this.#noteParent(after, before);
       // One that is renewed stays where it waits, and is put back when its turn comes too early.
-      const isSooner = before?.expiresAt == null || after?.expiresAt != null && after.expiresAt < before.expiresAt;
-      if (after?.expiresAt != null && isSooner) this.due.add(after.expiresAt, after.hash);
+      const [end, formerEnd] = [after?.expiresAt ?? null, before?.expiresAt ?? null];
+      if (end !== null && (formerEnd === null || end < formerEnd)) this.due.add(end, after!.hash);
     });
   }
 
