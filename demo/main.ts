@@ -6,6 +6,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import { credentials, makeClientConstructor, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { Identity, IssueIdentityTokenRequestSchema } from "../proto/gen/runevault/v1/identity_pb.ts";
 import { Metadata as MetadataService, SealMetadataRequestSchema } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { DecryptMetadataRequestSchema, VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { grpcDefinition } from "../server/grpc/definition.ts";
@@ -13,6 +14,7 @@ import { runProgram, StartedServer } from "../tests/started_server.ts";
 
 const VaultClient = makeClientConstructor(grpcDefinition(VaultService), "VaultService");
 const MetadataClient = makeClientConstructor(grpcDefinition(MetadataService), "Metadata");
+const IdentityClient = makeClientConstructor(grpcDefinition(Identity), "Identity");
 
 function say(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
@@ -33,17 +35,33 @@ async function issue(server: StartedServer, user: string): Promise<string> {
 
 type Answered<T> = (error: ServiceError | null, answer: T) => void;
 
-function seal(address: string, token: string, plaintext: string): Promise<string> {
-  const client = new MetadataClient(address, credentials.createInsecure());
+function bearer(token: string): Metadata {
   const metadata = new Metadata();
   metadata.set("authorization", `Bearer ${token}`);
+  return metadata;
+}
+
+function mint(address: string, token: string, role: string): Promise<string> {
+  const client = new IdentityClient(address, credentials.createInsecure());
+  return new Promise((resolve, reject) => {
+    const answered: Answered<{ token: string }> = (error, answer) => {
+      client.close();
+      if (error === null) resolve(answer.token);
+      else reject(error);
+    };
+    client["issueIdentityToken"]!(create(IssueIdentityTokenRequestSchema, { role }), bearer(token), answered);
+  });
+}
+
+function seal(address: string, token: string, plaintext: string): Promise<string> {
+  const client = new MetadataClient(address, credentials.createInsecure());
   return new Promise((resolve, reject) => {
     const answered: Answered<{ envelopes: string[] }> = (error, answer) => {
       client.close();
       if (error === null) resolve(answer.envelopes[0]!);
       else reject(error);
     };
-    client["sealMetadata"]!(create(SealMetadataRequestSchema, { plaintexts: [plaintext] }), metadata, answered);
+    client["sealMetadata"]!(create(SealMetadataRequestSchema, { plaintexts: [plaintext] }), bearer(token), answered);
   });
 }
 
@@ -85,11 +103,34 @@ say(envelope);
 say("\nbob may open it, for his role holds decrypt_metadata:");
 say(await open(grpc, bob, envelope));
 
+say("\nOther services know her by a signed token that her agent asks for:");
+await Deno.writeTextFile(
+  `${server.dataDir}/agents.hcl`,
+  'path "identity/oidc/token/app" { capabilities = ["read"] }\n',
+);
+await runevault(server, "policy", "write", "agents", `${server.dataDir}/agents.hcl`);
+await runevault(server, "role", "update", "--name", "member", "--policies", "agents");
+await runevault(server, "oidc", "key", "create", "app", "--algorithm", "EdDSA", "--allowed-client-ids", "*");
+await runevault(
+  server,
+  "oidc",
+  "role",
+  "create",
+  "app",
+  "--key",
+  "app",
+  "--template",
+  '{"name": {{identity.entity.name}}}',
+);
+const jwt = await mint(grpc, alice, "app");
+say(`\n${jwt}\nwhich says: ${atob(jwt.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/"))}\n`);
+
 await runevault(server, "token", "list");
 await runevault(server, "token", "revoke", "--user", "alice");
 
 say("\nalice asks once more:");
 say(await refusalOf(open(grpc, alice, envelope)));
+say(await refusalOf(mint(grpc, alice, "app")));
 
 say("\nWhat she wrote stays readable for the team:");
 say(await open(grpc, bob, envelope));

@@ -5,6 +5,7 @@
  */
 
 import { VaultError } from "../errors.ts";
+import { quoteName } from "../names.ts";
 import { HclBody, type HclItem, HclProblem, type HclValue, parseHcl } from "./hcl.ts";
 import { jsonToHcl } from "./json_policy.ts";
 import { isKnownDirective, splitTemplate, type TemplateParts } from "./template.ts";
@@ -104,7 +105,7 @@ function readPolicy(text: string): Policy {
 function stanzasOf(item: HclItem): Stanza[] {
   const [key, path, ...more] = item.keys;
   if (key === "name" && path === undefined) return [];
-  if (key !== "path") throw problem(`invalid key "${key}"`, item.line);
+  if (key !== "path") throw problem(`invalid key ${quoteName(key!)}`, item.line);
   if (path === undefined && item.value instanceof HclBody) return item.value.items.flatMap(pathsOf);
   if (path === undefined || more.length > 0) throw problem("a path stanza has one path", item.line);
   return [stanzaOf(path, item)];
@@ -123,7 +124,7 @@ function stanzaOf(given: string, { value, line }: HclItem): Stanza {
   if (parts === undefined) throw problem("unbalanced template braces in a path", line);
   if (path.includes("+*")) throw problem("a path has '+*', which is forbidden", line);
   const fields = new Map(value.items.map((item) => [fieldName(item), item] as const));
-  for (const [name, item] of fields) if (!KEYS.has(name)) throw problem(`invalid key "${name}"`, item.line);
+  for (const [name, item] of fields) if (!KEYS.has(name)) throw problem(`invalid key ${quoteName(name)}`, item.line);
   const min = durationOf(fields.get("min_wrapping_ttl"));
   const max = durationOf(fields.get("max_wrapping_ttl"));
   if (min !== null && max !== null && max < min) {
@@ -157,7 +158,7 @@ function capabilitiesOf(fields: ReadonlyMap<string, HclItem>): number {
   }
   const item = fields.get("capabilities");
   for (const name of textsOf(item)) {
-    if (!Object.hasOwn(CAPABILITIES, name)) throw problem(`invalid capability "${name.slice(0, 40)}"`, item!.line);
+    if (!Object.hasOwn(CAPABILITIES, name)) throw problem(`invalid capability ${quoteName(name)}`, item!.line);
     bits |= CAPABILITIES[name as Capability];
   }
   // Whoever is denied anything on a path is denied all of it.
@@ -167,14 +168,14 @@ function capabilitiesOf(fields: ReadonlyMap<string, HclItem>): number {
 function textsOf(item: HclItem | undefined): string[] {
   if (item === undefined) return [];
   if (Array.isArray(item.value) && item.value.every((one) => typeof one === "string")) return item.value as string[];
-  throw problem(`"${item.keys[0]}" must be a list of text`, item.line);
+  throw problem(`${quoteName(item.keys[0]!)} must be a list of text`, item.line);
 }
 
 function parametersOf(item: HclItem | undefined): ParameterRules | null {
   if (item === undefined) return null;
-  if (!(item.value instanceof HclBody)) throw problem(`"${item.keys[0]}" must be an object`, item.line);
+  if (!(item.value instanceof HclBody)) throw problem(`${quoteName(item.keys[0]!)} must be an object`, item.line);
   return new Map(item.value.items.map((one) => {
-    if (!Array.isArray(one.value)) throw problem(`"${fieldName(one)}" must be a list`, one.line);
+    if (!Array.isArray(one.value)) throw problem(`${quoteName(fieldName(one))} must be a list`, one.line);
     return [fieldName(one).toLowerCase(), one.value] as const;
   }));
 }
@@ -183,7 +184,7 @@ function durationOf(item: HclItem | undefined): number | null {
   if (item === undefined) return null;
   if (typeof item.value === "number" && Number.isInteger(item.value) && item.value >= 0) return item.value;
   const found = typeof item.value === "string" ? /^([0-9]{1,9})(s|m|h|d)?$/.exec(item.value) : null;
-  if (found === null) throw problem(`"${item.keys[0]}" must be a duration, such as "60s"`, item.line);
+  if (found === null) throw problem(`${quoteName(item.keys[0]!)} must be a duration, such as "60s"`, item.line);
   const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[found[2] ?? "s"]!;
   return Number(found[1]) * unit;
 }

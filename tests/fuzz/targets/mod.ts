@@ -26,5 +26,8 @@ export const TARGETS: Readonly<Record<string, LoadTarget>> = {
   tokens_file: async () => (await import("./yaml_files.ts")).tokensTarget,
   config_file: async () => (await import("./config_file.ts")).target,
   admin_api: async () => (await import("./admin_api.ts")).target,
+  api_bodies: async () => (await import("./api_bodies.ts")).target,
+  policies: async () => (await import("./policies.ts")).target,
+  claim_templates: async () => (await import("./claim_templates.ts")).target,
   command_line: async () => (await import("./command_line.ts")).target,
 };
