@@ -69,7 +69,7 @@ export class IdentityTokens {
     claims: Readonly<Record<string, Json>> = {},
   ): Promise<IssuedIdentityToken> {
     const role = this.#in.roles.get(roleName);
-    if (role === undefined) throw new VaultError("invalid_argument", `role ${JSON.stringify(roleName)} not found`);
+    if (role === undefined) throw noSuchRole(roleName);
     const key = await this.#in.keys.needed(role.key);
     if (key === undefined) throw new VaultError("invalid_argument", `key ${JSON.stringify(role.key)} not found`);
     assertServes(key, role);
@@ -94,7 +94,7 @@ export class IdentityTokens {
   /** What a token of a role would say of an entity; nothing is signed. */
   async preview(user: User, roleName: string): Promise<Record<string, Json>> {
     const role = this.#in.roles.get(roleName);
-    if (role === undefined) throw new VaultError("invalid_argument", `role ${JSON.stringify(roleName)} not found`);
+    if (role === undefined) throw noSuchRole(roleName);
     const key = await this.#in.keys.needed(role.key);
     if (key === undefined) throw new VaultError("invalid_argument", `key ${JSON.stringify(role.key)} not found`);
     return this.#payload(user, "preview", role, key, {});
@@ -198,6 +198,12 @@ function assertServes({ name, allowedClientIds }: OidcKeyRecord, role: OidcRoleR
     } as an allowed client ID`,
     { hint: `write the key with allowed_client_ids=${role.clientId} or "*"` },
   );
+}
+
+function noSuchRole(name: string): VaultError {
+  return new VaultError("invalid_argument", `role ${JSON.stringify(name)} not found`, {
+    hint: "the path names a role of identity tokens, not a user: a token is always of the caller's own entity",
+  });
 }
 
 function inactive(error: string): Introspection {
