@@ -238,7 +238,7 @@ function run(handler: Handler, { request, peer, progress, parts, operation, hasS
   });
   return chain(handler(handled), (result) => {
     if (result === null) return nothing(operation, handled, progress);
-    handled.warnOfUnknown();
+    handled.warnOfIgnored();
     const isRaw = "raw" in result;
     const body = isRaw ? rawBody(result) : JSON.stringify(envelopeOf(result, aroundOf(handled, progress)));
     if (wrapTtl === null || isUnwrappable(match!.route)) return plain(result, body);
@@ -277,6 +277,7 @@ async function wrap(
 function nothing(operation: OperationName, handled: HandledRequest, progress: Progress): Reply {
   if (operation === "read" || operation === "list") throw new HttpProblem(404, []);
   if (handled.warnings.length === 0) return { status: 204, body: null };
+  handled.warnOfIgnored();
   return { status: 200, body: JSON.stringify(envelopeOf({}, aroundOf(handled, progress))) };
 }
 

@@ -44,6 +44,7 @@ export class HandledRequest implements ApiRequest {
   readonly #http: Request;
   readonly #routed: Route;
   readonly #sent: ReadonlyMap<string, unknown>;
+  readonly #replaced: readonly string[];
 
   /** @throws {VaultError} `invalid_argument` for a field that can't be coerced. */
   constructor(incoming: Incoming, parts: RequestParts) {
@@ -62,7 +63,7 @@ export class HandledRequest implements ApiRequest {
     this.#routed = route;
     this.#sent = withoutParams(incoming.fields, params);
     this.values = coerceFields(route.fields ?? NO_FIELDS, this.#sent, route.fieldProblemPrefix ?? FIELD_PROBLEM);
-    this.#warnOfReplaced(incoming.fields);
+    this.#replaced = [...incoming.fields.keys()].filter((name) => Object.hasOwn(params, name));
   }
 
   get caller(): ApiCaller {
@@ -81,17 +82,17 @@ export class HandledRequest implements ApiRequest {
   /** A property, so that handlers may take it out of the request. */
   readonly warn = (text: string): void => void this.warnings.push(text);
 
-  /** Fields that no one asked for; told only beside an answer that has something in it. */
-  warnOfUnknown(): void {
+  /** Fields that did nothing; told only beside an answer that has something in it: clients tell 200 from 204. */
+  warnOfIgnored(): void {
     const fields = this.#routed.fields ?? NO_FIELDS;
     const unknown = [...this.#sent.keys()].filter((name) => !Object.hasOwn(fields, name));
     if (unknown.length > 0) this.warn(`Endpoint ignored these unrecognized parameters: [${unknown.sort().join(" ")}]`);
+    this.#warnOfReplaced();
   }
 
-  #warnOfReplaced(fields: ReadonlyMap<string, unknown>): void {
-    const replaced = [...fields.keys()].filter((name) => Object.hasOwn(this.params, name));
-    if (replaced.length === 0) return;
-    const names = `[${replaced.sort().join(" ")}]`;
+  #warnOfReplaced(): void {
+    if (this.#replaced.length === 0) return;
+    const names = `[${this.#replaced.toSorted().join(" ")}]`;
     this.warn(
       `Endpoint replaced the value of these parameters with the values captured from the endpoint's path: ${names}`,
     );

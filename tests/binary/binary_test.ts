@@ -74,7 +74,7 @@ Deno.test("--tls auto serves TLS, or on a runtime that can't says so and exits 7
   equal((await vault.manifest("evt_x")).code, status.UNAUTHENTICATED);
 });
 
-Deno.test("the permissions baked in are no wider than needed: it can run no program and load no native code", async () => {
+Deno.test("the permissions baked in are no wider than needed: it can run no program; native code is for the start alone", async () => {
   const bytes = Buffer.from((await Deno.readFile(binaryPath())).buffer);
   const marker = '"permissions":{';
   const at = bytes.lastIndexOf(marker);
@@ -82,9 +82,11 @@ Deno.test("the permissions baked in are no wider than needed: it can run no prog
   const text = bytes.subarray(at + marker.length - 1, at + 4096).toString("latin1");
   const permissions = JSON.parse(text.slice(0, text.indexOf("}") + 1));
   const granted = Object.keys(permissions).filter((key) => key.startsWith("allow_") && permissions[key] !== null);
-  for (const never of ["allow_run", "allow_ffi", "allow_all"]) ok(!granted.includes(never), `${never}: ${granted}`);
+  for (const never of ["allow_run", "allow_all"]) ok(!granted.includes(never), `${never}: ${granted}`);
   deepEqual(granted.filter((key) => key !== "allow_import").sort(), [
     "allow_env",
+    // Given up once the one library is loaded, before the first listener opens.
+    "allow_ffi",
     "allow_net",
     "allow_read",
     "allow_sys",

@@ -66,6 +66,7 @@ Deno.test("nothing is written to the home folder, the temporary folder or the wo
   deepEqual(files.map(({ name }) => name).sort(), [
     "admin.token",
     "keys",
+    "native",
     "runevault.db",
     "runevault.lock",
     "seal.key",
