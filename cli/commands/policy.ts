@@ -52,7 +52,7 @@ export function addPolicyCommands(root: Root, { io }: CliContext): void {
   policy.command("explain").description("Say which policy and stanza decides, and which were dropped and why.")
     .argument("<path>", "the path, without /v1/")
     .argument("[operation]", "create, read, update, patch, delete or list", "read")
-    .option("--user <USER>", "as this user's evt token")
+    .option("--user <USER>", "as this user, by their evt token or else by their logins")
     .option("--entity <ID>", "as this entity, with the policy `default`")
     .option("--accessor <ACCESSOR>", "as the token with this accessor")
     .addHelpText("after", examples("runevault policy explain identity/oidc/token/app --user alice"))

@@ -6,6 +6,7 @@
 
 import type { IdentityEngine } from "../../vault/identity_engine.ts";
 import { VaultError } from "../../vault/errors.ts";
+import type { Holder } from "../../vault/policies/acl.ts";
 import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
 import { type ApiHandler, createIdentityApi, type FinishedRequest } from "./api.ts";
@@ -135,7 +136,7 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, all:
       ],
     }),
     ...sysRemountRoutes(mounts),
-    ...sysCapabilityRoutes({ acl, tokens, identity }),
+    ...sysCapabilityRoutes({ acl, tokens, identity, holderOfUser: (name) => holderOfUser(engine, name) }),
     ...sysPolicyRoutes(policies),
     ...sysLeaseRoutes(NO_LEASES),
     ...sysWrappingRoutes(wrapping),
@@ -150,6 +151,14 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, all:
       callerOf: (token, remoteAddress) => callerOf(engine, token, remoteAddress),
     }),
   ];
+}
+
+function holderOfUser({ tokens, accounts, identity }: IdentityEngine, name: string): Holder | undefined {
+  const byEvt = tokens.holderOfUser(name);
+  if (byEvt !== undefined) return byEvt;
+  const entity = accounts.find(name);
+  if (entity === undefined || identity.followed(entity.record.entityId) === undefined) return undefined;
+  return { policies: [...new Set(["default", ...accounts.loginsOf(name).flatMap((login) => login.policies)])], entity };
 }
 
 /** For open paths that tell more to whoever has a token; a bad one counts as none. */

@@ -173,6 +173,9 @@ path "sys/policies/explain" { capabilities = ["update"] }`,
     deepEqual([data.allowed, data.pattern, data.stanzas[0].policy, data.stanzas[0].line], [true, "sys/*", "p", 1]);
     deepEqual([data.dropped[0].line, data.missing_policies], [2, ["nowhere"]]);
     match(data.dropped[0].reason, /no value/);
+    await api.vault.vault.engine.accounts.create({ name: "liam", password: "pw", policies: ["p"] });
+    const ofLiam = await api.must("POST", "sys/policies/explain", { path: "sys/mounts", user: "liam" });
+    deepEqual([ofLiam.allowed, ofLiam.stanzas[0].policy], [true, "p"], "by the login, for there is no evt token");
     const accessor = (await api.login("kate")).accessor;
     equal((await explain({ path: "sys/mounts", accessor })).status, 403);
     equal((await api.operator("POST", "sys/policies/explain", { path: "sys/mounts", accessor })).status, 200);

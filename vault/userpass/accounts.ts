@@ -116,6 +116,11 @@ export class UserAccounts {
     }
   }
 
+  /** A user by their exact name. */
+  find(name: string): User | undefined {
+    return this.#in.state.userByName(name);
+  }
+
   /** The logins of a user; `not_found` where there is no such user. */
   loginsOf(name: string): LoginSummary[] {
     return this.#loginsOf(this.#user(name)).map(({ mount, username }) => ({

@@ -17,6 +17,8 @@ export interface CapabilityParts {
   readonly acl: Acl;
   readonly tokens: ServiceTokens;
   readonly identity: Identity;
+  /** What a user of the vault may do by their evt token, or else by their logins; undefined where there is no such user. */
+  holderOfUser(name: string): Holder | undefined;
 }
 
 const PATHS = { paths: commaList("the paths"), path: commaList("the path, or paths") };
@@ -27,7 +29,7 @@ const EXPLAIN = {
   token: text("whose token; absent: the caller's own"),
   accessor: text("accessor of a token"),
   entity_id: text("an entity, as if it had logged in with the policy `default` alone"),
-  user: text("a user's evt token"),
+  user: text("a user: by their evt token, else by their logins"),
   parameters: object("parameters of the request"),
 };
 
@@ -128,12 +130,13 @@ function explain(request: ApiRequest<typeof EXPLAIN>, parts: CapabilityParts): A
   };
 }
 
-function holderOf(values: Values<typeof EXPLAIN>, { tokens, identity }: CapabilityParts): Holder | undefined {
+function holderOf(values: Values<typeof EXPLAIN>, parts: CapabilityParts): Holder | undefined {
+  const { tokens, identity } = parts;
   if (values.token) return holderOfToken(values.token, tokens);
   if (values.accessor) return holderOfAccessor(values.accessor, tokens);
   if (values.user) {
-    const holder = tokens.holderOfUser(values.user);
-    if (holder === undefined) throw new VaultError("invalid_argument", "no such user, or one without an evt token");
+    const holder = parts.holderOfUser(values.user);
+    if (holder === undefined) throw new VaultError("invalid_argument", "there is no such user");
     return holder;
   }
   if (!values.entity_id) return undefined;
