@@ -47,6 +47,7 @@ export function tokenInfo(
   nowMs: number,
 ): Record<string, unknown> {
   const own = identityPolicies(record, identity);
+  const moments = momentsOf(record);
   const isRoot = record.path === "auth/token/root";
   return {
     accessor: record.accessor,
@@ -54,7 +55,7 @@ export function tokenInfo(
     creation_ttl: record.creationTtl,
     display_name: record.displayName,
     entity_id: record.entityId,
-    expire_time: record.expiresAt === null ? null : rfc3339(record.expiresAt),
+    expire_time: moments.expire,
     explicit_max_ttl: record.explicitMaxTtl,
     id,
     meta: record.meta,
@@ -64,7 +65,7 @@ export function tokenInfo(
     policies: record.policies,
     ttl: record.expiresAt === null ? 0 : Math.max(0, Math.floor((record.expiresAt - nowMs) / 1000)),
     type: "service",
-    ...(isRoot ? {} : { renewable: record.renewable, issue_time: rfc3339(record.createdAt) }),
+    ...(isRoot ? {} : { renewable: record.renewable, issue_time: moments.issue }),
     ...(record.role === undefined ? {} : { role: record.role }),
     ...(record.period > 0 ? { period: record.period } : {}),
     ...(record.boundCidrs.length > 0 ? { bound_cidrs: record.boundCidrs } : {}),
@@ -101,6 +102,18 @@ export function evtTokenInfo(caller: ApiCaller, identity: Identity, nowMs: numbe
     type: "evt",
     ...(own.length === 0 ? {} : { identity_policies: own, external_namespace_policies: {} }),
   };
+}
+
+const MOMENTS = new WeakMap<ServiceTokenRecord, { readonly issue: string; readonly expire: string | null }>();
+
+/** The times of a token as text, made once: clients look themselves up again and again. */
+function momentsOf(record: ServiceTokenRecord): { readonly issue: string; readonly expire: string | null } {
+  const known = MOMENTS.get(record);
+  if (known !== undefined) return known;
+  const expire = record.expiresAt === null ? null : rfc3339(record.expiresAt);
+  const made = { issue: rfc3339(record.createdAt), expire };
+  MOMENTS.set(record, made);
+  return made;
 }
 
 function identityPolicies(record: ServiceTokenRecord, identity: Identity): readonly string[] {

@@ -33,7 +33,6 @@ class Application:
             path "cubbyhole/by-name/{{identity.entity.aliases.userpass_auth.name}}" { capabilities = ["read"] }
             """,
         )
-        client.secrets.identity.create_or_update_entity  # the library has it
         client.write(
             "identity/oidc/key/chatbot-app", rotation_period="24h", verification_ttl="24h", algorithm="RS256"
         )

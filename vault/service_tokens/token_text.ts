@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHmac } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { RandomSource } from "../ports.ts";
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -13,6 +13,9 @@ const UNBIASED = 248;
 /** 28 letters are 166 random bits. */
 const TOKEN_LETTERS = 28;
 const ACCESSOR_LETTERS = 24;
+
+/** Of SHA-256. */
+const BLOCK_BYTES = 64;
 
 /** `hvs.` is what secret scanners look for. */
 export const SERVICE_TOKEN_PREFIX = "hvs.";
@@ -40,15 +43,24 @@ export function newAccessor(random: RandomSource): string {
 
 /** Hashes tokens for the store. */
 export class TokenHasher {
-  readonly #key: Uint8Array;
+  /** SHA-256 after the key's two pads (RFC 2104 §4): from there a hash takes a third of the time of a new HMAC. */
+  readonly #inner: Hash;
+  readonly #outer: Hash;
 
-  /** @param key Derived from the seal key, so that a stolen store tests no guess of a token that somebody chose. */
+  /** @param key 32 bytes derived from the seal key, so that a stolen store tests no guess of a token that somebody chose. */
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#inner = createHash("sha256").update(padded(key, 0x36));
+    this.#outer = createHash("sha256").update(padded(key, 0x5c));
   }
 
   /** HMAC-SHA256 of a token, hex: the key of its record, so that no comparison sees the token itself. */
   hash(token: string): string {
-    return createHmac("sha256", this.#key).update(token, "utf8").digest("hex");
+    const inner = this.#inner.copy().update(token, "utf8").digest();
+    return this.#outer.copy().update(inner).digest("hex");
   }
+}
+
+/** A key of at most a block, filled up with zeros, each byte combined with the pad. */
+function padded(key: Uint8Array, pad: number): Uint8Array {
+  return Uint8Array.from({ length: BLOCK_BYTES }, (_, i) => (key[i] ?? 0) ^ pad);
 }

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { seededRandom } from "../../tests/fakes/seeded_random.ts";
 import { newAccessor, newServiceToken, randomBase62, TokenHasher } from "./token_text.ts";
 
@@ -45,4 +46,12 @@ Deno.test("what is kept of a token is an HMAC under the key: another key or anot
   ];
   others.forEach((other) => notEqual(other, hash));
   deepEqual(new Set(others).size, 3);
+});
+
+Deno.test("TokenHasher is HMAC-SHA256 (RFC 2104) of the token's UTF-8, each time anew", () => {
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  const hasher = new TokenHasher(key);
+  for (const token of ["hvs.x", "", "ü".repeat(300), "hvs.x"]) {
+    equal(hasher.hash(token), createHmac("sha256", key).update(token, "utf8").digest("hex"), token);
+  }
 });
