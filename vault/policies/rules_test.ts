@@ -1,0 +1,118 @@
+import { deepEqual, equal } from "node:assert/strict";
+import fc from "fast-check";
+import { comparePatterns, compilePattern } from "./pattern.ts";
+import { CAPABILITIES, parsePolicy } from "./policy.ts";
+import { Rules } from "./rules.ts";
+
+const { read, update, list, deny } = CAPABILITIES;
+const NOBODY = { view: null, accessorOf: () => undefined };
+
+/** Policies `p0`, `p1`, …, each a text of stanzas. */
+function rulesOf(...texts: string[]): Rules {
+  return new Rules(texts.map((text, i) => [`p${i}`, parsePolicy(text)] as const), NOBODY);
+}
+
+function grant(path: string, ...capabilities: string[]): string {
+  return `path "${path}" { capabilities = [${capabilities.map((one) => `"${one}"`).join(", ")}] }\n`;
+}
+
+function found(rules: Rules, path: string, isList = false): number | undefined {
+  return rules.find(path, isList)?.capabilities;
+}
+
+Deno.test("an exact rule wins alone, however much a pattern grants or denies", () => {
+  const rules = rulesOf(
+    grant("a/*", "read", "update") + grant("a/b", "read") + grant("c/*", "deny") + grant("c/d", "read"),
+  );
+  deepEqual([found(rules, "a/b"), found(rules, "a/c"), found(rules, "c/d"), found(rules, "c/e")], [
+    read,
+    read | update,
+    read,
+    deny,
+  ]);
+});
+
+Deno.test("of several patterns the first counts alone: there is no union", () => {
+  const rules = rulesOf(grant("secret/*", "read", "update"), grant("secret/a*", "read"), grant("+/ab", "list"));
+  deepEqual([found(rules, "secret/ab"), found(rules, "secret/b"), found(rules, "x/ab"), found(rules, "x/y")], [
+    read,
+    read | update,
+    list,
+    undefined,
+  ]);
+});
+
+Deno.test("stanzas of one pattern are united over policies and within one, and a denial leaves nothing else", () => {
+  equal(found(rulesOf(grant("a/*", "read"), grant("a/*", "update")), "a/b"), read | update);
+  equal(found(rulesOf(grant("a/*", "read") + grant("a/*", "update")), "a/b"), read | update);
+  for (const texts of [[grant("a", "deny"), grant("a", "read")], [grant("a", "read"), grant("a", "deny")]]) {
+    equal(found(rulesOf(...texts, grant("a", "list")), "a"), deny);
+  }
+});
+
+Deno.test("the wrapping TTLs of united stanzas are the narrowest of them", () => {
+  const [one, two] = [
+    `path "a" { min_wrapping_ttl = 10\n max_wrapping_ttl = 100 }`,
+    `path "a" { min_wrapping_ttl = 20\n max_wrapping_ttl = 200 }`,
+  ];
+  for (const texts of [[one, two], [two, one], [one, grant("a", "read"), two]]) {
+    const { minWrappingTtl, maxWrappingTtl } = rulesOf(...texts).find("a", false)!;
+    deepEqual([minWrappingTtl, maxWrappingTtl], [20, 100]);
+  }
+});
+
+Deno.test("a list is found with the slash at its end, then without", () => {
+  const rules = rulesOf(grant("a/", "list") + grant("a", "read") + grant("b", "list") + grant("c/*", "list"));
+  deepEqual(
+    [found(rules, "a/", true), found(rules, "b/", true), found(rules, "c/", true), found(rules, "c/d/", true)],
+    [
+      list,
+      list,
+      list,
+      list,
+    ],
+  );
+  equal(found(rules, "a/"), list);
+  equal(found(rules, "b/"), undefined, "nothing but a list is asked without its slash");
+});
+
+Deno.test("a denial of a list holds with the slash and without, exact or not", () => {
+  equal(found(rulesOf(grant("a/", "list") + grant("a", "deny")), "a/", true), deny);
+  equal(found(rulesOf(grant("a", "list") + grant("a/", "deny")), "a/", true), deny);
+  equal(found(rulesOf(grant("s/*", "list") + grant("s/+", "deny")), "s/x/", true), deny);
+  equal(found(rulesOf(grant("s/+", "list") + grant("s/+/", "deny")), "s/x/", true), deny);
+});
+
+Deno.test("a rule names the stanzas that it was made of, and stanzas without a value are named apart", () => {
+  const rules = rulesOf(grant("a", "read"), `\n${grant("x/{{identity.entity.id}}", "read")}${grant("a", "list")}`);
+  deepEqual(rules.find("a", false)!.origins, [
+    { policy: "p0", path: "a", line: 1 },
+    { policy: "p1", path: "a", line: 3 },
+  ]);
+  deepEqual(rules.dropped, [{
+    policy: "p1",
+    path: "x/{{identity.entity.id}}",
+    line: 2,
+    reason: "{{identity.entity.id}} has no value",
+  }]);
+});
+
+Deno.test("find() gives what a search through every pattern gives", () => {
+  const segment = fc.constantFrom("a", "b", "+");
+  const pattern = fc.tuple(fc.array(segment, { minLength: 1, maxLength: 3 }), fc.constantFrom("", "/*", "a*")).map((
+    [parts, end],
+  ) => parts.join("/") + end).filter((text) => !text.includes("+*"));
+  const path = fc.array(fc.constantFrom("a", "b", "ab"), { minLength: 1, maxLength: 4 }).map((parts) =>
+    parts.join("/")
+  );
+  fc.assert(
+    fc.property(fc.uniqueArray(pattern, { maxLength: 8 }), path, (patterns, asked) => {
+      const rules = rulesOf(patterns.map((text) => grant(text, "read")).join(""));
+      const matching = patterns.filter((text) => compilePattern(text).matches(asked));
+      const exact = matching.find((text) => compilePattern(text).isExact);
+      const [best] = matching.toSorted(comparePatterns);
+      equal(rules.find(asked, false)?.pattern.text, exact ?? best);
+    }),
+    { numRuns: 2000 },
+  );
+});
