@@ -92,7 +92,8 @@ export class Aliases {
   /**
    * Makes an alias, or changes the one of this id, or of this name on this mount.
    *
-   * @param hasSudo Moving an alias, and giving one to an entity that has one, needs it (S11).
+   * @param hasSudo Moving an alias, giving it another name or mount, and giving one to an entity that has one, needs it
+   *   (S11): whoever logs in by that name becomes the entity.
    * @returns The alias, and whether anything changed.
    * @throws {VaultError} `invalid_argument`, `permission_denied`.
    */
@@ -185,6 +186,7 @@ export class Aliases {
       return { writes: [], result: () => ({ record: before, isChanged: false }) };
     }
     if (after.entityId !== before.entityId) this.#assertMovable(after, hasSudo);
+    this.#assertMayRename(before, after, hasSudo);
     this.#assertNameIsFree(after);
     const record = { ...after, updatedAt: this.#in.clock.now() };
     return { writes: [put(record)], result: () => ({ record, isChanged: true }) };
@@ -204,6 +206,11 @@ export class Aliases {
       entityId: input.entityId || before.entityId,
       customMetadata: checkedPairs(custom),
     };
+  }
+
+  #assertMayRename(before: AliasRecord, after: AliasRecord, hasSudo: boolean): void {
+    if (hasSudo || after.name === before.name && after.mountAccessor === before.mountAccessor) return;
+    throw new VaultError("permission_denied", "giving an alias another name or mount needs sudo on this path");
   }
 
   #assertMovable({ entityId, mountAccessor }: AliasRecord, hasSudo: boolean): void {

@@ -57,15 +57,22 @@ export class MountTable {
   readonly #byAccessor = new Map<string, MountRecord>();
   readonly #byStableName = new Map<string, MountRecord>();
   readonly #disableHooks: DisableHook[] = [];
+  #stamp = 0;
 
   /** @param mountable The types that operators may mount, by section. */
   constructor(surroundings: MountSurroundings, mountable: Readonly<Record<MountSection, readonly string[]>>) {
     this.#in = surroundings;
     this.#types = new Map([["secret", new Set(mountable.secret)], ["auth", new Set(mountable.auth)]]);
     surroundings.state.watch("mount", (after, before) => {
+      this.#stamp++;
       if (before !== undefined) this.#forget(before);
       if (after !== undefined) this.#note(after);
     });
+  }
+
+  /** Grows with every change of any mount. */
+  get stamp(): number {
+    return this.#stamp;
   }
 
   /** Makes the built-in mounts of a vault that has none yet. */

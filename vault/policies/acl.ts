@@ -133,13 +133,14 @@ export class Acl {
   }
 
   #rulesOf(caller: Holder): Rules {
-    if (this.#cachedStamp !== this.#policies.stamp) {
+    const stamp = this.#policies.stamp + this.#mounts.stamp;
+    if (this.#cachedStamp !== stamp) {
       this.#cache.clear();
-      this.#cachedStamp = this.#policies.stamp;
+      this.#cachedStamp = stamp;
     }
     const { entity } = caller;
     const who = entity === null ? "" : `${entity.record.entityId} ${this.#identity.stampOf(entity)}`;
-    const key = `${who} ${caller.policies.join()}`;
+    const key = `${who} ${caller.policies.join("\0")}`;
     const known = this.#cache.get(key);
     if (known !== undefined) return known;
     const rules = this.#build(caller);

@@ -4,44 +4,49 @@
  * @module
  */
 
+import { quoteName } from "../names.ts";
 import type { HclValue } from "./hcl.ts";
 import type { Rule } from "./rules.ts";
 
 /** The parameters of a request by name; nested values are arrays and Maps. */
 export type Parameters = ReadonlyMap<string, unknown>;
 
+/** A parameter with its name in small letters, as rules compare it. */
+type Sent = readonly [key: string, value: unknown];
+
 /** Why the parameters of a request aren't allowed; undefined: they are. */
 export function refusalOf({ allowed, denied, required }: Rule, parameters: Parameters): string | undefined {
   if (allowed === null && denied === null && required.length === 0) return undefined;
-  const sent = new Map([...parameters].map(([key, value]) => [key.toLowerCase(), value]));
-  const missing = required.find((key) => !sent.has(key));
-  if (missing !== undefined) return `the required parameter "${missing}" is missing`;
-  if (sent.size === 0) return undefined;
+  // A list, for no spelling of a name may hide another one from the rules.
+  const sent = [...parameters].map(([key, value]): Sent => [key.toLowerCase(), value]);
+  const missing = required.find((name) => !sent.some(([key]) => key === name));
+  if (missing !== undefined) return `the required parameter ${quoteName(missing)} is missing`;
+  if (sent.length === 0) return undefined;
   return denied === null ? notAllowed(allowed, sent) : isDenied(denied, sent) ?? notAllowed(allowed, sent);
 }
 
-function isDenied(denied: NonNullable<Rule["denied"]>, sent: Parameters): string | undefined {
+function isDenied(denied: NonNullable<Rule["denied"]>, sent: readonly Sent[]): string | undefined {
   if (denied.has("*")) return "all parameters are denied";
   for (const [key, value] of sent) {
     const values = denied.get(key);
     if (values === undefined) continue;
     if (values.length === 0 || values.some((one) => matchesValue(one, value))) {
-      return `the parameter "${key}" is denied`;
+      return `the parameter ${quoteName(key)} is denied`;
     }
   }
   return undefined;
 }
 
-function notAllowed(allowed: Rule["allowed"], sent: Parameters): string | undefined {
+function notAllowed(allowed: Rule["allowed"], sent: readonly Sent[]): string | undefined {
   if (allowed === null || allowed.size === 0) return undefined;
   const takesAny = allowed.has("*");
   if (takesAny && allowed.size === 1) return undefined;
   for (const [key, value] of sent) {
     const values = allowed.get(key);
     if (values === undefined && takesAny) continue;
-    if (values === undefined) return `the parameter "${key}" is not among those allowed`;
+    if (values === undefined) return `the parameter ${quoteName(key)} is not among those allowed`;
     if (values.length > 0 && !values.some((one) => matchesValue(one, value))) {
-      return `the value of the parameter "${key}" is not among those allowed`;
+      return `the value of the parameter ${quoteName(key)} is not among those allowed`;
     }
   }
   return undefined;

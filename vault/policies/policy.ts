@@ -152,7 +152,8 @@ function capabilitiesOf(fields: ReadonlyMap<string, HclItem>): number {
   let bits = 0;
   const old = fields.get("policy");
   if (old !== undefined) {
-    const names = typeof old.value === "string" ? OLD_POLICIES[old.value] : undefined;
+    const isKnown = typeof old.value === "string" && Object.hasOwn(OLD_POLICIES, old.value);
+    const names = isKnown ? OLD_POLICIES[old.value as string] : undefined;
     if (names === undefined) throw problem("invalid policy", old.line);
     for (const name of names) bits |= CAPABILITIES[name];
   }
