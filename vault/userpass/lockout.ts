@@ -40,7 +40,8 @@ export interface LockedUser {
 interface Entry {
   readonly nameKey: string;
   readonly mountAccessor: string;
-  readonly username: string | undefined;
+  /** Kept only while a user of this name exists (S25). */
+  username: string | undefined;
   readonly isOneAddress: boolean;
   failures: number;
   inFlight: number;
@@ -64,7 +65,7 @@ export class Lockout {
    * Performs one attempt, unless the name is locked: then nothing is performed. Of attempts that come at once no more
    * run than could fail before the lock.
    *
-   * @param perform Resolves with whether it succeeded.
+   * @param perform Resolves with whether it succeeded; where it throws, nothing was tried and nothing is counted.
    * @throws {VaultError} `permission_denied` for a locked name, `rate_limited` where too many wait.
    */
   async guard(attempt: Attempt, perform: () => Promise<boolean>): Promise<boolean> {
@@ -72,7 +73,7 @@ export class Lockout {
     if (limits.disabled) return await perform();
     const entry = this.#entry(attempt);
     await this.#enter(entry, limits);
-    let succeeded = false;
+    let succeeded: boolean | undefined;
     try {
       return succeeded = await perform();
     } finally {
@@ -112,7 +113,10 @@ export class Lockout {
     const nameKey = this.#hmac(`${mount.accessor}\n${username}`);
     const key = knownAddress === undefined ? nameKey : this.#hmac(`${mount.accessor}\n${username}\n${knownAddress}`);
     const known = this.#entries.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.username = exists ? username : undefined;
+      return known;
+    }
     const entry: Entry = {
       nameKey,
       mountAccessor: mount.accessor,
@@ -132,8 +136,11 @@ export class Lockout {
   async #enter(entry: Entry, limits: typeof DEFAULTS): Promise<void> {
     for (;;) {
       const now = this.#clock.monotonic();
+      const isOver = entry.failures >= limits.threshold;
+      // Fewer may fail than did already where the mount was tuned since.
+      if (isOver && entry.lockedUntil === 0) entry.lockedUntil = lockEnd(entry, limits);
       if (entry.lockedUntil > now) throw new VaultError("permission_denied", "permission denied");
-      if (entry.lockedUntil > 0 || now - entry.lastFailureAt > limits.counterResetSeconds * 1000) {
+      if (isOver || entry.lockedUntil > 0 || now - entry.lastFailureAt > limits.counterResetSeconds * 1000) {
         entry.failures = entry.lockedUntil = 0;
       }
       if (entry.failures + entry.inFlight < limits.threshold) break;
@@ -145,13 +152,13 @@ export class Lockout {
     entry.inFlight++;
   }
 
-  #leave(entry: Entry, succeeded: boolean, limits: typeof DEFAULTS): void {
+  #leave(entry: Entry, succeeded: boolean | undefined, limits: typeof DEFAULTS): void {
     entry.inFlight--;
-    if (succeeded) entry.failures = 0;
-    else {
+    if (succeeded === true) entry.failures = 0;
+    if (succeeded === false) {
       entry.failures++;
       entry.lastFailureAt = this.#clock.monotonic();
-      if (entry.failures >= limits.threshold) entry.lockedUntil = entry.lastFailureAt + limits.durationSeconds * 1000;
+      if (entry.failures >= limits.threshold) entry.lockedUntil = lockEnd(entry, limits);
     }
     for (const wake of entry.waiting.splice(0)) wake();
   }
@@ -169,4 +176,8 @@ export class Lockout {
   #hmac(text: string): string {
     return createHmac("sha256", this.#key).update(text, "utf8").digest("base64");
   }
+}
+
+function lockEnd({ lastFailureAt }: Entry, { durationSeconds }: typeof DEFAULTS): number {
+  return lastFailureAt + durationSeconds * 1000;
 }

@@ -167,3 +167,29 @@ Deno.test("the table is bounded: of 100,000 names the oldest unlocked is forgott
   equal(door.lockout.isLocked("auth_userpass_1", "oldest"), false);
   await rejects(door.try("locked", true), LOCKED);
 });
+
+Deno.test("an attempt that could not be tried, as when too many wait for a hash, is no failure", async () => {
+  const door = new Door();
+  await door.fail(4);
+  const busy = () => Promise.reject(new Error("too many at once"));
+  for (let i = 0; i < 10; i++) await rejects(door.lockout.guard(door.attempt("mona"), busy), /too many/);
+  equal(await door.try("mona", true), true);
+});
+
+Deno.test("where a mount is tuned to fewer failures than there were, the name is locked and nobody waits for ever", async () => {
+  const door = new Door();
+  await door.fail(4);
+  const tuned = { mount: { ...door.attempt("mona").mount, lockout: { threshold: 3 } } };
+  await rejects(door.try("mona", true, tuned), LOCKED);
+  door.clock.advance(900_000);
+  equal(await door.try("mona", true, tuned), true);
+});
+
+Deno.test("a name that was guessed at before it was somebody's is listed from their first attempt on", async () => {
+  const door = new Door();
+  await door.fail(5, "late", { exists: false });
+  await rejects(door.try("late", true), LOCKED);
+  deepEqual(door.lockout.locked().map((one) => one.username), ["late"]);
+  await rejects(door.try("late", true, { exists: false }), LOCKED);
+  deepEqual(door.lockout.locked(), [], "and no longer once they are gone");
+});

@@ -17,7 +17,7 @@ import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import type { Plan } from "../writer.ts";
 import type { Lockout } from "./lockout.ts";
-import { bcryptCost, DUMMY_ARGON2, dummyBcrypt, isTryable } from "./password_hash.ts";
+import { bcryptCost, dummyHash, isTryable } from "./password_hash.ts";
 import type { PasswordHasher } from "./password_pool.ts";
 import { userpassKey, type UserpassService } from "./userpass_service.ts";
 
@@ -25,6 +25,20 @@ const KNOWN_MS = 30 * 86_400_000;
 /** A known address is written again after so long. */
 const REFRESH_MS = 86_400_000;
 const MAX_KNOWN_ADDRESSES = 16;
+/** Hashed in the place of a password that can't fit; how long a password is costs nothing that could be measured. */
+const DUMMY_PASSWORD = "-";
+
+/** A login whose password fits, to be written. */
+interface Fitting {
+  readonly mount: MountRecord;
+  readonly record: UserpassRecord;
+  readonly address: string;
+  /** The hash that replaces an imported one. */
+  readonly rehashed: string | undefined;
+}
+
+/** `changed`: the password was replaced meanwhile. `more`: what it writes needs the writer's turn for itself. */
+type Outcome = Minted | "changed" | "more";
 
 /** What a login needs. */
 export interface LoginSurroundings extends Surroundings {
@@ -55,14 +69,29 @@ export class UserpassLogin implements LoginRenewal {
    */
   async login(mount: MountRecord, given: string, password: string, remoteAddress: string): Promise<Minted> {
     const username = given.toLowerCase();
-    const record = this.#in.users.get(mount, username);
     const address = this.#keyed(remoteAddress);
+    // Again where the hash was replaced while it was checked, as by another login of the same user.
+    for (;;) {
+      const fitting = await this.#check(mount, username, password, remoteAddress, address);
+      const minted = await this.#mint(fitting);
+      if (minted !== "changed") return minted;
+    }
+  }
+
+  async #check(
+    mount: MountRecord,
+    username: string,
+    password: string,
+    remoteAddress: string,
+    address: string,
+  ): Promise<Fitting> {
+    const record = this.#in.users.get(mount, username);
     const knownAddress = record !== undefined && this.#isKnown(record, address) ? address : undefined;
     const attempt = { mount, username, exists: record !== undefined, knownAddress };
     const fits = await this.#in.lockout.guard(attempt, () => this.#fits(record, password, remoteAddress));
     if (!fits || record === undefined) throw wrongPassword();
     const rehashed = bcryptCost(record.passwordHash) === undefined ? undefined : await this.#in.hasher.hash(password);
-    return await this.#mint(mount, record, address, rehashed);
+    return { mount, record, address, rehashed };
   }
 
   /**
@@ -80,16 +109,18 @@ export class UserpassLogin implements LoginRenewal {
   /** Whether a password is a user's, at the same cost whoever asks. */
   async verify(record: UserpassRecord | undefined, password: string): Promise<boolean> {
     const { hasher, users } = this.#in;
-    const cost = users.highestBcryptCost;
-    const dummy = cost === undefined ? DUMMY_ARGON2 : dummyBcrypt(cost);
-    const isTryableNow = record !== undefined && isTryable(password, record.passwordHash);
-    const fits = await hasher.verify(password.slice(0, 1024), isTryableNow ? record.passwordHash : dummy);
-    return fits && isTryableNow;
+    if (record !== undefined && isTryable(password, record.passwordHash)) {
+      return await hasher.verify(password, record.passwordHash);
+    }
+    await hasher.verify(DUMMY_PASSWORD, dummyHash(users.highestBcryptCost));
+    return false;
   }
 
   limitsOf(token: ServiceTokenRecord): { maxTtl: number; policies: readonly string[] } | null {
     const user = this.#in.users.get({ accessor: token.mountAccessor }, token.login!.username);
-    return user === undefined ? null : { maxTtl: user.params.maxTtl, policies: policiesOf(user.params) };
+    // One made since is a namesake (S11).
+    if (user === undefined || user.createdAt > token.createdAt) return null;
+    return { maxTtl: user.params.maxTtl, policies: policiesOf(user.params) };
   }
 
   async #fits(record: UserpassRecord | undefined, password: string, remoteAddress: string): Promise<boolean> {
@@ -97,22 +128,24 @@ export class UserpassLogin implements LoginRenewal {
     return fits && record !== undefined && isInCidrs(remoteAddress, record.params.boundCidrs);
   }
 
-  /** A login that makes an entity changes more than it adds, so it has the writer's turn for itself. */
-  #mint(mount: MountRecord, record: UserpassRecord, address: string, rehashed: string | undefined): Promise<Minted> {
-    const plan = () => this.#plan(mount, record, address, rehashed);
-    const { identity, writer } = this.#in;
-    const hasEntity = identity.aliases.byName(mount.accessor, record.username) !== undefined;
-    return hasEntity && rehashed === undefined ? writer.join(plan) : writer.change(plan);
+  /** Most logins write a token alone and share commits; one that changes a record has the writer's turn for itself. */
+  async #mint(fitting: Fitting): Promise<Minted | "changed"> {
+    const { writer } = this.#in;
+    const joined = fitting.rehashed === undefined ? await writer.join(() => this.#plan(fitting, false)) : "more";
+    if (joined !== "more") return joined;
+    return await writer.change(() => this.#plan(fitting, true)) as Minted | "changed";
   }
 
-  #plan(mount: MountRecord, before: UserpassRecord, address: string, rehashed: string | undefined): Plan<Minted> {
+  #plan({ mount, record: before, address, rehashed }: Fitting, isAlone: boolean): Plan<Outcome> {
     const { identity, tokens, users } = this.#in;
     const record = users.get(mount, before.username);
     // Deleted, or given another password, since it was checked.
-    if (record === undefined || record.passwordHash !== before.passwordHash) throw wrongPassword();
+    if (record?.passwordHash !== before.passwordHash) return { writes: [], result: () => "changed" };
+    const user = this.#touched(record, address, rehashed);
+    const isFirst = identity.aliases.byName(mount.accessor, record.username) === undefined;
+    if (!isAlone && (isFirst || user.length > 0)) return { writes: [], result: () => "more" };
     const entity = identity.planLogin(mount, record.username);
     const minted = tokens.planMint(this.#specOf(mount, record, entity.record));
-    const user = this.#touched(record, address, rehashed);
     return { writes: [...entity.writes, ...minted.writes, ...user], result: () => minted };
   }
 

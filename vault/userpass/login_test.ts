@@ -150,9 +150,16 @@ Deno.test("a password that is replaced, and a user who is deleted, while it is c
   await withLogins(async (logins) => {
     await logins.user("mona");
     await logins.user("nora");
+    const passwordHash = await bcrypt({
+      password: "new",
+      costFactor: 5,
+      salt: new Uint8Array(16),
+      outputType: "encoded",
+    });
     const outcome = Promise.allSettled([logins.login("mona"), logins.login("nora")]);
     const release = logins.it.store.hold();
-    const changed = logins.engine.userpass.setPassword(logins.mount, "mona", { password: "new" });
+    // A hash that is there already, so that the change stands in line before the logins do.
+    const changed = logins.engine.userpass.setPassword(logins.mount, "mona", { passwordHash });
     const deleted = logins.engine.userpass.delete(logins.mount, "nora");
     await settle();
     release();
@@ -264,5 +271,73 @@ Deno.test("what the disk, the log and errors hold of a login is no password", as
       equal(text.includes("Zitrone"), false);
     }
     match(logins.record("mona").passwordHash, /^\$argon2id\$/);
+  });
+});
+
+Deno.test("S13: a cheap bcrypt hash in use makes no name that nobody has cheap", async () => {
+  await withLogins(async (logins) => {
+    await logins.bcryptUser("olga", 5);
+    await rejects(logins.login("nobody", "x"), WRONG);
+    deepEqual(logins.hashed.verified(), ["argon2id"]);
+  });
+});
+
+Deno.test("S13: a password too long for bcrypt is a wrong one, for a bcrypt user and for nobody alike", async () => {
+  await withLogins(async (logins) => {
+    await logins.bcryptUser("olga", 10);
+    for (const name of ["olga", "nobody"]) {
+      await rejects(logins.login(name, "x".repeat(80)), WRONG, name);
+      deepEqual(logins.hashed.verified(), ["2b$10"], name);
+    }
+  });
+});
+
+Deno.test("of logins at once with an imported hash all succeed, though the first replaces it", async () => {
+  await withLogins(async (logins) => {
+    await logins.bcryptUser("olga");
+    await Promise.all(Array.from({ length: 4 }, () => logins.login("olga")));
+    match(logins.record("olga").passwordHash, /^\$argon2id\$/);
+  });
+});
+
+Deno.test("S11: two logins that wait while their entity is deleted make one new entity", async () => {
+  await withLogins(async (logins) => {
+    await logins.user("mona");
+    const { record: { entityId } } = await logins.login("mona");
+    const release = logins.it.store.hold();
+    const deleted = logins.engine.identity.entities.delete(entityId);
+    const waiting = [logins.login("mona"), logins.login("mona")];
+    await settle();
+    release();
+    await deleted;
+    const entities = new Set((await Promise.all(waiting)).map(({ record }) => record.entityId));
+    equal(entities.size, 1);
+    equal(entities.has(entityId), false);
+    equal(logins.it.disk.table("alias").size, 1);
+  });
+});
+
+Deno.test("two logins from new addresses that wait together both make theirs known", async () => {
+  await withLogins(async (logins) => {
+    await logins.user("mona");
+    await logins.login("mona");
+    const release = logins.it.store.hold();
+    const before = logins.engine.userpass.setPolicies(logins.mount, "mona", []);
+    const waiting = ["198.51.100.1", "198.51.100.2"].map((address) => logins.login("mona", "mona", address));
+    await settle();
+    release();
+    await Promise.all([before, ...waiting]);
+    equal(logins.record("mona").knownAddresses!.length, 3);
+  });
+});
+
+Deno.test("S11: a login that was deleted renews no token by a namesake's grace", async () => {
+  await withLogins(async (logins) => {
+    await logins.user("gina");
+    const { record: { hash } } = await logins.login("gina");
+    await logins.engine.userpass.delete(logins.mount, "gina");
+    logins.it.clock.advance(1000);
+    await logins.user("gina");
+    equal(await logins.engine.renewal.renew(hash, 0), null);
   });
 });

@@ -2,9 +2,9 @@
  * Which passwords and hashes are taken.
  */
 
-import { doesNotThrow, equal, throws } from "node:assert/strict";
+import { doesNotThrow, equal, match, throws } from "node:assert/strict";
 import { refused } from "../_test_support.ts";
-import { ARGON2, assertImportable, assertPassword, bcryptCost, isTryable } from "./password_hash.ts";
+import { ARGON2, assertImportable, assertPassword, bcryptCost, dummyHash, isTryable } from "./password_hash.ts";
 
 const TAIL = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 const ARGON2_HASH = `$argon2id$v=19$m=9216,t=4,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
@@ -52,4 +52,9 @@ Deno.test("bcrypt looks at 72 bytes, so a longer password is never tried against
   equal(isTryable("ü".repeat(37), bcrypt), false);
   equal(isTryable("x".repeat(1024), ARGON2_HASH), true);
   equal(isTryable("x".repeat(1025), ARGON2_HASH), false);
+});
+
+Deno.test("S13: the dummy is bcrypt only from the cost on at which bcrypt is slower than what is made here", () => {
+  for (const cost of [undefined, 5, 9]) match(dummyHash(cost), /^\$argon2id\$v=19\$m=9216,t=4,p=1\$/);
+  for (const cost of [10, 12, 14]) equal(bcryptCost(dummyHash(cost)), cost);
 });

@@ -173,7 +173,9 @@ function endOtherSessions(mount: MountRecord, username: string, caller: ApiCalle
     kept.add(up.hash);
     up = up.parent === null ? null : tokens.index.get(up.parent) ?? null;
   }
-  const others = tokens.index.ofEntity(caller.entity!.record.entityId).filter((record) =>
+  const { entityId, mergedEntityIds = [] } = caller.entity!.record;
+  const all = [entityId, ...mergedEntityIds].flatMap((id) => tokens.index.ofEntity(id));
+  const others = all.filter((record) =>
     record.mountAccessor === mount.accessor && record.login?.username === username.toLowerCase() &&
     !kept.has(record.hash)
   );

@@ -333,3 +333,32 @@ Deno.test("a login's token has the life, the uses and the addresses that its use
     equal(await granted(), 300);
   });
 });
+
+Deno.test("an own password change ends the sessions from before a merge as well", async () => {
+  await withApi(async (api) => {
+    await api.policy("own", `path "auth/userpass/users/carl/password" { capabilities = ["update"] }`);
+    await api.withUsers("carl");
+    await api.must("POST", "auth/userpass/users/carl/policies", { policies: "own" });
+    const before = await api.login("carl");
+    const { id } = await api.must("POST", "identity/entity", { name: "target" });
+    await api.must("POST", "identity/entity/merge", { from_entity_ids: [before.entity_id], to_entity_id: id });
+    const { client_token: token } = await api.login("carl");
+    const body = { password: "new", old_password: "carl" };
+    equal((await api.call("POST", "auth/userpass/users/carl/password", { token, body })).status, 204);
+    equal((await api.call("GET", "auth/token/lookup-self", { token })).status, 200);
+    equal((await api.call("GET", "auth/token/lookup-self", { token: before.client_token })).status, 403);
+  });
+});
+
+Deno.test("five answers of a vault that is too busy lock nobody out", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("mona");
+    const login = (name: string) => api.call("POST", `auth/userpass/login/${name}`, { body: { password: "mona" } });
+    const flood = Array.from({ length: 502 }, (_, i) => login(`nobody${i}`));
+    const busy = await Promise.all(Array.from({ length: 6 }, () => login("mona")));
+    deepEqual(busy.map((answered) => answered.status), [503, 503, 503, 503, 503, 503]);
+    api.vault.vault.engine.close();
+    await Promise.all(flood);
+    equal(api.vault.vault.engine.lockout.locked().length, 0);
+  });
+});
