@@ -24,7 +24,7 @@ const PERMISSIONS = [
  * A code cache would be a predictable file in the world-writable temporary folder, read at every start.
  * Bundling makes the program start faster and smaller, and embeds the workers.
  */
-const SHAPE = ["--bundle", "--minify", "--no-code-cache", "--unstable-net", "--cached-only"];
+const SHAPE = ["--bundle", "--minify", "--no-code-cache", "--unstable-net"];
 
 const MAX_BYTES = 110_000_000;
 const OUTPUT = "dist/runevault";
