@@ -1,8 +1,8 @@
 /**
  * What could come next on a command line: commands, flags, fixed choices, and the names of users and roles.
  *
- * Everything is read from the commands themselves. A placeholder says what a value is: `<user>` and `<role>` are names
- * that the running server knows, `<FILE>`, `<DIR>` and `<PATH>` are the shell's to complete.
+ * Everything is read from the commands themselves. A placeholder says what a value is: `<user>`, `<policy>` and the
+ * other {@link NAME_KINDS} are names that the running server knows, `<FILE>`, `<DIR>` and `<PATH>` the shell completes.
  *
  * @module
  */
@@ -15,10 +15,16 @@ export interface Candidate {
   readonly description: string;
 }
 
+/** What the server has names of; also the placeholders that stand for them. */
+export const NAME_KINDS = ["user", "role", "policy", "entity", "group", "oidc-key", "oidc-role"] as const;
+
+/** One of {@link NAME_KINDS}. */
+export type NameKind = (typeof NAME_KINDS)[number];
+
 /** Where names come from. */
 export interface NameSource {
   /** The names that the server knows which the global options of the line lead to. */
-  names(kind: "user" | "role", globals: Readonly<Record<string, string>>): Promise<readonly string[]>;
+  names(kind: NameKind, globals: Readonly<Record<string, string>>): Promise<readonly string[]>;
 }
 
 /** What completes a line: candidates, or the shell's own completion of file names. */
@@ -123,9 +129,10 @@ async function values(
 ): Promise<Completion> {
   if (choices !== undefined) return startingWith(prefix, choices.map((choice) => candidate(choice, "")));
   if (FILE_PLACEHOLDERS.has(placeholder)) return "files";
-  if (placeholder !== "user" && placeholder !== "role") return [];
-  const names = await source.names(placeholder, globals);
-  return startingWith(prefix, names.map((name) => candidate(name, placeholder)));
+  const kind = NAME_KINDS.find((one) => one === placeholder);
+  if (kind === undefined) return [];
+  const names = await source.names(kind, globals);
+  return startingWith(prefix, names.map((name) => candidate(name, kind)));
 }
 
 function isVisible(command: CommandUnknownOpts): boolean {

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { fakeIo } from "../tests/fakes/io.ts";
-import { complete, type NameSource } from "./completion.ts";
+import { complete, type NameKind, type NameSource } from "./completion.ts";
 import { createProgram, run } from "./mod.ts";
 
 /** Remembers what was asked, and knows two users and a role. */
@@ -9,7 +9,8 @@ function namesOf() {
   const source: NameSource = {
     names(kind, globals) {
       asked.push(globals);
-      return Promise.resolve(kind === "user" ? ["alice", "bob"] : ["member"]);
+      const known: Partial<Record<NameKind, string[]>> = { user: ["alice", "bob"], role: ["member"] };
+      return Promise.resolve(known[kind] ?? [`a-${kind}`]);
     },
   };
   return { asked, source };
@@ -53,6 +54,16 @@ Deno.test("complete() offers users, roles, choices and files where they belong",
   deepEqual(await valuesFor("user", "show", "alice", ""), []);
   deepEqual(await valuesFor("file", "take", ""), ["roles", "tokens"]);
   deepEqual(await valuesFor("completion", "z"), ["zsh"]);
+  deepEqual(await valuesFor("oidc", "token", ""), ["a-oidc-role"], "not a role of tokens");
+  deepEqual(await valuesFor("oidc", "role", "create", "x", "--key", ""), ["a-oidc-key"]);
+  deepEqual(await valuesFor("policy", "show", ""), ["a-policy"]);
+  deepEqual(await valuesFor("policy", "explain", "--user", "al"), ["alice"]);
+  deepEqual(await valuesFor("policy", "explain", "sys/mounts", "pa"), ["patch"]);
+  deepEqual(await valuesFor("entity", "alias", "create", ""), ["a-entity"]);
+  deepEqual(await valuesFor("entity", "group", "show", ""), ["a-group"]);
+  deepEqual(await valuesFor("entity", "create", ""), [], "a new name is nobody's");
+  deepEqual(await valuesFor("login", "alice", "--path", ""), [], "a mount is no file");
+  equal(await valuesFor("policy", "write", "x", ""), "files");
   equal(await valuesFor("rewrap", ""), "files");
   equal(await valuesFor("rewrap", "--output", ""), "files");
   equal(await valuesFor("--data-dir", ""), "files");

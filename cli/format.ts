@@ -19,6 +19,12 @@ export function escapeControls(text: string): string {
   return text.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** A text of several lines, each with its controls escaped but for tabs; it ends with a line break. */
+export function escapeLines(text: string): string {
+  const lines = text.replace(/\n$/, "").split("\n");
+  return lines.map((line) => `${line.split("\t").map(escapeControls).join("\t")}\n`).join("");
+}
+
 /** Rows under upper-case headings, in columns two blanks apart. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [headings, ...rows.map((row) => row.map(escapeControls))];

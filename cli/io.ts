@@ -74,7 +74,7 @@ async function typedSecret(prompt: string, err: TextWriter): Promise<string> {
       for (const byte of buffer.subarray(0, length)) {
         if (byte === LF || byte === CR || byte === CTRL_D) return new TextDecoder().decode(Uint8Array.from(bytes));
         if (byte === CTRL_C) throw new VaultError("usage", "Interrupted");
-        if (byte === BACKSPACE || byte === DELETE) bytes.pop();
+        if (byte === BACKSPACE || byte === DELETE) dropCharacter(bytes);
         else if (bytes.length < MAX_SECRET_BYTES) bytes.push(byte);
       }
       if (length === 0) return new TextDecoder().decode(Uint8Array.from(bytes));
@@ -83,6 +83,11 @@ async function typedSecret(prompt: string, err: TextWriter): Promise<string> {
     Deno.stdin.setRaw(false);
     await err.write("\n");
   }
+}
+
+/** Takes the last character of a UTF-8 text away: its later bytes are 0b10xxxxxx. */
+export function dropCharacter(bytes: number[]): void {
+  while ((bytes.pop() ?? 0) >> 6 === 0b10);
 }
 
 /** Writes whole texts in the order in which they were given, also when nobody waits for one before the next. */

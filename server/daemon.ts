@@ -311,7 +311,8 @@ export class Daemon {
   async #announce(facts: ProcessFacts): Promise<void> {
     const path = `${this.#config.dataDir}/addresses.json`;
     const { addresses } = facts;
-    await replaceFile(path, `${JSON.stringify({ ...addresses, pid: Deno.pid })}\n`);
+    const about = { api_tls: this.#config.apiTls, pid: Deno.pid };
+    await replaceFile(path, `${JSON.stringify({ ...addresses, ...about })}\n`);
     this.#undo.push(() => Deno.remove(path));
     if (facts.status().users === 0 && !this.#config.dev) {
       this.#logger.log("info", "no_user_yet", { hint: "runevault token issue --user NAME --role member" });

@@ -1,5 +1,5 @@
 /**
- * Writes the table of docs/configuration.md from the one table of settings: `deno run -A tasks/configuration_page.ts`.
+ * Writes docs/configuration.md, its table from the one table of settings: `deno run -A tasks/configuration_page.ts`.
  *
  * @module
  */
@@ -24,9 +24,27 @@ Signals: SIGTERM and SIGINT stop (calls in flight have 10 s), SIGHUP reads edite
 |---|---|---|---|
 `;
 
+const OUTRO = `
+# Configuration of the other commands
+
+They find the vault of this machine by its data folder (\`--data-dir\`, \`RUNEVAULT_DATA_DIR\`, or the default above) and ask it
+through the admin API, as its operator. \`policy\`, \`entity\` and \`oidc\` ask the identity API instead, with the rights of a token,
+where \`RUNEVAULT_TOKEN\` is set or \`--address\` is given, unless \`--admin-addr\` or \`--admin-socket\` is. \`login\` always does.
+
+| environment | meaning |
+|---|---|
+| \`RUNEVAULT_TOKEN\`, \`VAULT_TOKEN\` | the token; never an argument, never shown |
+| \`RUNEVAULT_ADDR\`, \`VAULT_ADDR\` | the identity API, such as \`https://vault.example.org:8200\` (default: the \`api\` of \`<data>/addresses.json\`, else \`https://127.0.0.1:8200\`) |
+| \`RUNEVAULT_CACERT\`, \`VAULT_CACERT\` | a PEM file with the authority of its certificate (default: \`<data>/tls/ca.pem\` where it can be read) |
+| \`RUNEVAULT_ALLOW_PLAINTEXT\` | \`true\`: a token or password may go to an \`http://\` address that is not this machine |
+
+Certificates are always checked: \`VAULT_SKIP_VERIFY\` is not honoured, since the token would go to whoever answers. Redirects are
+not followed for the same reason, and plain HTTP doesn't go through a proxy.
+`;
+
 const rows = SERVE_OPTIONS.map(({ key, flag, env, legacyEnv, help, secret }) => {
   const variables = [env, ...(legacyEnv === undefined ? [] : [legacyEnv])].map((name) => `\`${name}\``).join(", ");
   return `| \`${key}\` | ${secret ? "none" : `\`${flag}\``} | ${variables} | ${help} |\n`;
 });
 
-await Deno.writeTextFile(new URL("../docs/configuration.md", import.meta.url), INTRO + rows.join(""));
+await Deno.writeTextFile(new URL("../docs/configuration.md", import.meta.url), INTRO + rows.join("") + OUTRO);

@@ -5,9 +5,10 @@
  */
 
 import { Argument } from "@commander-js/extra-typings";
+import type { AdminClient } from "../../admin/client.ts";
 import type { RoleRow, UserRow } from "../../admin/wire.ts";
 import { VaultError } from "../../vault/errors.ts";
-import { complete, type NameSource } from "../completion.ts";
+import { complete, type NameKind, type NameSource } from "../completion.ts";
 import { COMPLETION_SCRIPTS, FILES, SHELLS } from "../completion_scripts.ts";
 import type { Io } from "../io.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
@@ -52,15 +53,31 @@ function serverNames(io: Io): NameSource {
   };
 }
 
-async function askNames(io: Io, kind: "user" | "role", globals: Readonly<Record<string, string>>): Promise<string[]> {
+async function askNames(io: Io, kind: NameKind, globals: Readonly<Record<string, string>>): Promise<string[]> {
   const options = {
     dataDir: globals["--data-dir"],
     adminAddr: globals["--admin-addr"],
     adminSocket: globals["--admin-socket"],
   };
   using client = await connect(io, options, TIMEOUT_MS);
-  const rows = kind === "user"
-    ? (await client.json<{ users: UserRow[] }>("GET", `/users?limit=${MAX_NAMES}`)).users
-    : (await client.json<{ roles: RoleRow[] }>("GET", "/roles")).roles;
-  return rows.map(({ name }) => name).filter((name) => PLAIN_NAME.test(name));
+  return (await namesOf(client, kind)).filter((name) => PLAIN_NAME.test(name));
+}
+
+/** Where the identity API lists what has no route of its own on the admin API. */
+const LISTS: Readonly<Record<Exclude<NameKind, "user" | "role">, string>> = {
+  policy: "sys/policies/acl",
+  entity: "identity/entity/name",
+  group: "identity/group/name",
+  "oidc-key": "identity/oidc/key",
+  "oidc-role": "identity/oidc/role",
+};
+
+async function namesOf(client: AdminClient, kind: NameKind): Promise<string[]> {
+  if (kind === "user") {
+    const { users } = await client.json<{ users: UserRow[] }>("GET", `/users?limit=${MAX_NAMES}`);
+    return users.map(({ name }) => name);
+  }
+  if (kind === "role") return (await client.json<{ roles: RoleRow[] }>("GET", "/roles")).roles.map(({ name }) => name);
+  const list = await client.json<{ data: { keys: string[] } }>("GET", `/v1/${LISTS[kind]}?list=true`);
+  return list.data.keys.slice(0, MAX_NAMES);
 }

@@ -4,36 +4,36 @@
  * @module
  */
 
+import { Argument } from "@commander-js/extra-typings";
 import { readBounded } from "../../admin/client.ts";
 import { VaultError } from "../../vault/errors.ts";
-import { answerApi, apiPath, done, listKeys } from "../api_session.ts";
-import { escapeControls, facts, table } from "../format.ts";
+import { answerApi, apiCommand, apiPath, done, listKeys } from "../api_session.ts";
+import { escapeLines, facts, table } from "../format.ts";
 import type { Io } from "../io.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
 
 const MAX_POLICY_BYTES = 1024 * 1024;
+const OPERATIONS = ["create", "read", "update", "patch", "delete", "list"] as const;
 
 /** Adds the commands for policies. */
 export function addPolicyCommands(root: Root, { io }: CliContext): void {
-  const policy = root.command("policy").helpCommand(false).description(
-    "See and change what tokens may do on the identity API.",
-  );
+  const policy = apiCommand(root, "policy", "See and change what tokens may do on the identity API.");
 
   policy.command("list").description("List the policies.")
     .addHelpText("after", examples("runevault policy list"))
     .action(async (_options, command) => await listKeys(io, command.optsWithGlobals(), "sys/policies/acl"));
 
   policy.command("show").description("Print one policy.")
-    .argument("<name>", "the policy's name")
+    .argument("<policy>", "the policy's name")
     .addHelpText("after", examples("runevault policy show default"))
     .action(async (name, _options, command) => {
-      const show = ({ data }: { data: { policy: string } }) => data.policy;
+      const show = ({ data }: { data: { policy: string } }) => escapeLines(data.policy);
       await answerApi(io, command.optsWithGlobals(), { method: "GET", path: apiPath`sys/policies/acl/${name}` }, show);
     });
 
   policy.command("write").description("Write a policy; every token with it is bound from its next request on.")
-    .argument("<name>", "the policy's name")
-    .argument("<file>", "its text, HCL or JSON; `-` is standard input")
+    .argument("<policy>", "the policy's name")
+    .argument("<FILE>", "its text, HCL or JSON; `-` is standard input")
     .addHelpText("after", examples("runevault policy write own-entity own-entity.hcl"))
     .action(async (name, file, _options, command) => {
       const body = { policy: await readText(io, file) };
@@ -42,7 +42,7 @@ export function addPolicyCommands(root: Root, { io }: CliContext): void {
     });
 
   policy.command("delete").description("Delete a policy; tokens that have it lose what it gave.")
-    .argument("<name>", "the policy's name")
+    .argument("<policy>", "the policy's name")
     .addHelpText("after", examples("runevault policy delete own-entity"))
     .action(async (name, _options, command) => {
       const question = { method: "DELETE" as const, path: apiPath`sys/policies/acl/${name}` };
@@ -51,13 +51,17 @@ export function addPolicyCommands(root: Root, { io }: CliContext): void {
 
   policy.command("explain").description("Say which policy and stanza decides, and which were dropped and why.")
     .argument("<path>", "the path, without /v1/")
-    .argument("[operation]", "create, read, update, patch, delete or list", "read")
-    .option("--user <USER>", "as this user, by their evt token or else by their logins")
+    .addArgument(new Argument("[operation]", "what is tried").choices(OPERATIONS).default("read"))
+    .option("--user <user>", "as this user, by their evt token or else by their logins")
     .option("--entity <ID>", "as this entity, with the policy `default`")
     .option("--accessor <ACCESSOR>", "as the token with this accessor")
+    .option("--token-stdin", "as the token on standard input")
     .addHelpText("after", examples("runevault policy explain identity/oidc/token/app --user alice"))
-    .action(async (path, operation, { user, entity, accessor }, command) => {
-      const body = { path, operation, user, entity_id: entity, accessor };
+    .action(async (path, operation, { user, entity, accessor, tokenStdin }, command) => {
+      const given = [user, entity, accessor, tokenStdin].filter((one) => one !== undefined);
+      if (given.length > 1) throw new VaultError("usage", "Give one of --user, --entity, --accessor and --token-stdin");
+      const token = tokenStdin ? await io.secret("Token: ") : undefined;
+      const body = { path, operation, user, entity_id: entity, accessor, token };
       const question = { method: "POST" as const, path: "sys/policies/explain", body };
       await answerApi<ExplainBody>(io, command.optsWithGlobals(), question, showExplanation);
     });
@@ -103,6 +107,6 @@ async function readText(io: Io, file: string): Promise<string> {
     return await Deno.readTextFile(file);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new VaultError("invalid_argument", `${escapeControls(file)} can't be read: ${why}`, { cause });
+    throw new VaultError("invalid_argument", `${file} can't be read: ${why}`, { cause });
   }
 }

@@ -6,7 +6,6 @@
 
 import { adminPath } from "../../admin/client.ts";
 import type { LoginRow, UserRow } from "../../admin/wire.ts";
-import { answerApi } from "../api_session.ts";
 import { facts, messageLine, showExpiry, table } from "../format.ts";
 import { commaList } from "../numbers.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
@@ -74,12 +73,8 @@ export function addUserCommands(root: Root, { io }: CliContext): void {
   user.command("locked").description("List logins that are locked after wrong passwords, and for how long.")
     .addHelpText("after", examples("runevault user locked"))
     .action(async (_options, command) => {
-      await answerApi<LockedBody>(
-        io,
-        command.optsWithGlobals(),
-        { method: "GET", path: "sys/locked-users" },
-        showLocked,
-      );
+      const question: Question = { method: "GET", path: "/v1/sys/locked-users" };
+      await answer<LockedBody>(io, command.optsWithGlobals(), question, showLocked);
     });
 
   user.command("disable").description("Refuse everything that a user holds, until enabled again.")

@@ -45,6 +45,7 @@ async function runStep(step: Step, session: Session): Promise<void> {
   }
   session.server = await StartedServer.start({ dataDir, args: splitArguments(fillIn(step.args, remembered)) });
   remembered.set("admin", session.server.addresses.admin ?? "");
+  remembered.set("api", session.server.addresses.api ?? "");
 }
 
 async function stopServer(session: Session): Promise<void> {
@@ -55,11 +56,17 @@ async function stopServer(session: Session): Promise<void> {
 async function runCommand(step: CommandStep, { name, dataDir, remembered }: Session): Promise<void> {
   const args = splitArguments(fillIn(step.command, remembered));
   const stdin = step.stdin === undefined ? {} : { stdin: await Deno.readTextFile(`${dataDir}/${step.stdin}`) };
-  const { code, stdout, stderr } = await runProgram(args, { env: { RUNEVAULT_DATA_DIR: dataDir }, ...stdin });
+  const env = { RUNEVAULT_DATA_DIR: dataDir, ...Object.fromEntries(step.env.map((pair) => environment(pair, remembered))) };
+  const { code, stdout, stderr } = await runProgram(args, { env, ...stdin });
   const where = `${name}:${step.line} ${step.command}\n${stdout}${stderr}`;
   assertLines(stdout, step.stdout, remembered, `standard output of ${where}`);
   assertLines(stderr, step.stderr, remembered, `standard error of ${where}`);
   deepEqual(code, step.exitCode, `exit code of ${where}`);
+}
+
+function environment(pair: string, remembered: Remembered): [name: string, value: string] {
+  const at = pair.indexOf("=");
+  return [pair.slice(0, at), fillIn(pair.slice(at + 1), remembered)];
 }
 
 /** A line that matches stands as it is on both sides, so that a failure shows the others. */

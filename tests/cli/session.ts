@@ -6,6 +6,7 @@
  *     % stop                                 stops it
  *     % file notes.txt                       writes the lines up to `% end` to a file in the data folder
  *     $ runevault token list < notes.txt     runs a command, with standard input from such a file
+ *     $ NAME=value runevault status          runs one with more environment
  *     USER   ROLE                            what it must print on standard output,
  *     2> hint: …                             on standard error,
  *     ? 1                                    and its exit code, where it isn't 0
@@ -19,6 +20,9 @@
 /** What a placeholder stands for. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {
   token: "evt_[0-9a-f]{32}",
+  service: "hvs\\.[A-Za-z0-9_-]{20,}",
+  jwt: "[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+",
+  accessor: "[A-Za-z0-9]{24}",
   day: "[0-9]{4}-[0-9]{2}-[0-9]{2}",
   moment: "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z",
   agent: "[0-9a-f]{32}",
@@ -36,6 +40,8 @@ export interface CommandStep {
   readonly kind: "command";
   readonly line: number;
   readonly command: string;
+  /** Before the program's name, as `NAME=value`. */
+  readonly env: readonly string[];
   readonly stdin: string | undefined;
   readonly stdout: readonly string[];
   readonly stderr: readonly string[];
@@ -52,6 +58,9 @@ export type Step =
 /** What the placeholders with names remembered, and `data`. */
 export type Remembered = Map<string, string>;
 
+/** The environment, then what follows the program's name. */
+const COMMAND = /^\$ ((?:[A-Z_]+=\S* )*)runevault(.*)$/;
+
 /** Reads a session file. Throws an `Error` naming the line that it does not understand. */
 export function parseSession(text: string): Step[] {
   const lines = text.split("\n").map((content, i) => ({ content, line: i + 1 }));
@@ -59,7 +68,7 @@ export function parseSession(text: string): Step[] {
   while (lines.length > 0) {
     const { content, line } = lines.shift()!;
     if (content === "" || content.startsWith("#")) continue;
-    if (content.startsWith("$ runevault")) steps.push(commandStep(content, line, takeBlock(lines)));
+    if (COMMAND.test(content)) steps.push(commandStep(content, line, takeBlock(lines)));
     else if (content.startsWith("% server")) steps.push({ kind: "server", args: content.slice("% server".length) });
     else if (content === "% stop") steps.push({ kind: "stop" });
     else if (content.startsWith("% file ")) steps.push({ kind: "file", name: content.slice(7), text: takeFile(lines) });
@@ -86,12 +95,14 @@ function takeFile(lines: Line[]): string {
 }
 
 function commandStep(content: string, line: number, block: readonly string[]): CommandStep {
-  const [command, stdin] = content.slice("$ runevault".length).split(" < ");
+  const [, before, rest] = COMMAND.exec(content)!;
+  const [command, stdin] = rest!.split(" < ");
+  const env = before!.split(" ").filter((pair) => pair !== "");
   const stderr = block.filter((text) => text.startsWith("2> ")).map((text) => text.slice(3));
   const exit = block.find((text) => text.startsWith("? "));
   const stdout = block.filter((text) => !text.startsWith("2> ") && !text.startsWith("? "));
   while (stdout.at(-1) === "") stdout.pop();
-  return { kind: "command", line, command: command!, stdin, stdout, stderr, exitCode: Number(exit?.slice(2) ?? 0) };
+  return { kind: "command", line, env, command: command!, stdin, stdout, stderr, exitCode: Number(exit?.slice(2) ?? 0) };
 }
 
 /** Splits a command line at blanks; single quotes keep what is between them together. */
