@@ -13,6 +13,7 @@ import { methodNotAllowed, problemResponse } from "./problem.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import type { AdminContext, AdminEnv, AdminRoute } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
+import { clockRoutes } from "./routes/clock.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { rewrapRoutes } from "./routes/rewrap.ts";
@@ -51,6 +52,7 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
     ...rewrapRoutes(parts.vault),
     ...keyRoutes(parts.vault),
     ...fileRoutes(parts.vault),
+    ...clockRoutes(parts.vault),
     ...statusRoutes(parts.facts, keys),
   ];
   const app = new Hono<AdminEnv>();

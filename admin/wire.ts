@@ -188,3 +188,11 @@ export interface AddressesBody {
   readonly admin_socket: string | null;
   readonly metrics: string | null;
 }
+
+/** `GET /clock` and `POST /clock/accept`. */
+export interface ClockBody {
+  /** `doubted`: what expires is refused and not ended. */
+  readonly state: "trusted" | "doubted";
+  /** Why it is doubted; null while it is trusted. */
+  readonly reason: string | null;
+}

@@ -11,6 +11,7 @@
 
 import { CommanderError } from "@commander-js/extra-typings";
 import { asVaultError, ERROR_TABLE, type VaultError } from "../vault/errors.ts";
+import { addClockCommands } from "./commands/clock.ts";
 import { addCompletionCommands } from "./commands/completion.ts";
 import { addEntityCommands } from "./commands/entity.ts";
 import { addFileCommands } from "./commands/file.ts";
@@ -68,6 +69,7 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addKeyCommands(root, context);
   addRewrapCommand(root, context);
   addFileCommands(root, context);
+  addClockCommands(root, context);
   addStatusCommands(root, context);
   addCompletionCommands(root, context);
   return root;

@@ -123,7 +123,7 @@ export class Daemon {
     this.#undo.push(() => listeners.close());
     facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health.service, tls));
     this.#nameIssuer(vault, facts.addresses.api);
-    vault.engine.start(() => true);
+    vault.start();
     facts.ready = true;
     health.setServing(true);
     await this.#announce(facts);

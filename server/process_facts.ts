@@ -52,6 +52,8 @@ export class ProcessFacts implements ProcessReadings {
     const reasons = this.#vault.files.status()
       .filter((file) => file.reason !== null)
       .map((file) => `file ${file.name} ${file.state}: ${file.reason}`);
+    const { reason } = this.#vault.clockGuard.status();
+    if (reason !== null) reasons.push(`clock doubted: ${reason}`);
     if (!this.ready) return { status: "unhealthy", reasons: ["not serving", ...reasons] };
     return { status: reasons.length > 0 ? "degraded" : "healthy", reasons };
   }

@@ -7,6 +7,7 @@
  * @module
  */
 
+export type { ClockGuard, ClockStatus } from "./clock_guard.ts";
 export { lastValidDay, utcDay } from "./dates.ts";
 export type { IdentityEngine } from "./identity_engine.ts";
 export { asVaultError, ERROR_TABLE, VaultError, type VaultErrorKind } from "./errors.ts";

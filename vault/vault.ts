@@ -7,6 +7,7 @@
 import { bootstrap, reportWeakSecret } from "./bootstrap.ts";
 import { KeyRing } from "./fhe_keys/key_ring.ts";
 import { IdentityEngine } from "./identity_engine.ts";
+import { ClockGuard } from "./clock_guard.ts";
 import { FileFace } from "./files/file_face.ts";
 import { AgentKeys } from "./keys/agent_keys.ts";
 import { EnvelopeService, type EnvelopeV1Policy } from "./keys/envelope_service.ts";
@@ -20,6 +21,7 @@ import { RoleService } from "./roles/role_service.ts";
 import type { VaultState } from "./state.ts";
 import type { Store } from "./storage/store.ts";
 import { Authenticator } from "./tokens/authenticator.ts";
+import { TokenExpiry } from "./tokens/token_expiry.ts";
 import { TokenService } from "./tokens/token_service.ts";
 import { UserService } from "./users/user_service.ts";
 import { Writer } from "./writer.ts";
@@ -64,6 +66,9 @@ export class Vault {
   readonly keyRing: KeyRing;
   readonly files: FileFace;
   readonly engine: IdentityEngine;
+  readonly clockGuard: ClockGuard;
+  readonly tokenExpiry: TokenExpiry;
+  readonly #logger: Logger;
   readonly #store: Store;
   readonly #writer: Writer;
 
@@ -96,9 +101,12 @@ export class Vault {
     const settings = options.clientSettings;
     this.#store = store;
     this.#writer = writer;
+    this.#logger = logger;
+    this.clockGuard = new ClockGuard({ clock, logger, state, writer });
     this.state = state;
     this.authenticator = new Authenticator(state, clock);
     this.tokens = new TokenService({ state, writer, clock, random });
+    this.tokenExpiry = new TokenExpiry({ state, writer, clock, random });
     this.roles = new RoleService(state, writer);
     this.users = new UserService(state, writer, this.tokens);
     this.secrets = new SecretService(state, writer, sealKey, clock, random);
@@ -118,8 +126,21 @@ export class Vault {
     this.files = new FileFace({ store, state, writer, clock, random, logger, paths });
   }
 
+  /** Starts what happens by itself: what has expired ends, keys rotate. None of it while the clock is in doubt. */
+  start(): void {
+    const mayCommit = () => this.clockGuard.mayCommitExpiry();
+    this.clockGuard.start();
+    this.engine.start(mayCommit);
+    this.tokenExpiry.start(mayCommit, (error) => {
+      const reason = error instanceof Error ? error.message : "unknown";
+      this.#logger.log("error", "sweep_failed", { sweeper: "user_tokens", reason });
+    });
+  }
+
   /** Ends the changes under way, writes the files, closes the store. */
   async close(): Promise<void> {
+    this.clockGuard.close();
+    this.tokenExpiry.close();
     this.engine.close();
     this.keyRing.close();
     await this.#writer.settled();

@@ -58,6 +58,7 @@ export function fakeAdminVault(): FakeAdminVault {
     envelopes: { rewrap: (envelopes) => Promise.resolve(envelopes.map(fakeRewrap)) },
     keyRing: fakeKeyRing(change),
     files: fakeFiles(change),
+    clockGuard: fakeClockGuard(change),
     engine: { accounts: fakeAccounts(change), rootTokens: fakeRootTokens(change) },
   };
 }
@@ -292,4 +293,21 @@ function* paged(rows: Map<string, TokenSummary>, page: { after?: string; limit?:
     if (!skipping && left-- > 0) yield row;
     if (row.user === page.after) skipping = false;
   }
+}
+
+/** A clock in doubt until it is accepted. */
+function fakeClockGuard(change: (call: string) => void): AdminVault["clockGuard"] {
+  let isAccepted = false;
+  const status = () =>
+    isAccepted
+      ? { state: "trusted", reason: null } as const
+      : { state: "doubted", reason: "the clock went forward by 61 minutes at once" } as const;
+  return {
+    status,
+    accept: () => {
+      change("clock accept");
+      isAccepted = true;
+      return Promise.resolve(status());
+    },
+  };
 }

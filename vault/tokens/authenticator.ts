@@ -91,8 +91,9 @@ export class Authenticator {
 
   #assertLive(token: UserToken): void {
     const now = this.#clock.now();
+    if (token.record.ended === "expired") throw tokenExpired();
     if (!isUsable(token, now)) throw tokenInvalid();
-    if (isExpired(token, now)) throw new VaultError("token_expired", "Token expired");
+    if (isExpired(token, now)) throw tokenExpired();
   }
 
   #roleOf(token: UserToken): RoleRecord {
@@ -101,6 +102,10 @@ export class Authenticator {
     if (role === undefined) throw new VaultError("scope_denied", "The token's role does not exist");
     return role;
   }
+}
+
+function tokenExpired(): VaultError {
+  return new VaultError("token_expired", "Token expired");
 }
 
 function tokenInvalid(): VaultError {

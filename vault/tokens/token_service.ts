@@ -67,8 +67,8 @@ export class TokenService {
   /**
    * Issues a user's token; the user is made where there is none.
    *
-   * @throws {VaultError} `already_exists` when the user has one (also an expired one: rotate it), `not_found` for the
-   *   role, `invalid_argument`, `storage_failed`.
+   * @throws {VaultError} `already_exists` when the user has one (also one that has just expired: rotate it),
+   *   `not_found` for the role, `invalid_argument`, `storage_failed`.
    */
   issue(wanted: { user: string; role: string; expiresDays?: number }): Promise<IssuedToken> {
     return this.#in.writer.change(() => {

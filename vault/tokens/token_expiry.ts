@@ -1,0 +1,104 @@
+/**
+ * An expiry once seen is a revocation: user tokens whose time is over are ended in the store, so that no clock that is
+ * set back revives them.
+ *
+ * @module
+ */
+
+import { DueQueue } from "../service_tokens/due_queue.ts";
+import { agentIdOf } from "../state.ts";
+import type { UserTokenRecord } from "../storage/records.ts";
+import type { Write } from "../storage/store.ts";
+import { putToken, type Surroundings } from "./token_service.ts";
+
+/** Tokens that one change ends at most. */
+const BATCH = 200;
+const LONGEST_WAIT_MS = 15_000;
+const SHORTEST_WAIT_MS = 250;
+
+/** Ends user tokens when they expire, and replaced ones when their grace is over. */
+export class TokenExpiry {
+  readonly #in: Surroundings;
+  readonly #due = new DueQueue();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+
+  constructor(surroundings: Surroundings) {
+    this.#in = surroundings;
+    for (const { record } of surroundings.state.tokens.values()) this.#note(record);
+    surroundings.writer.addBookkeeping((writes) => {
+      for (const write of writes) if (write.kind === "user_token" && write.value !== undefined) this.#note(write.value);
+      return [];
+    });
+  }
+
+  /**
+   * Ends what has expired, until {@link close}.
+   *
+   * @param mayCommit Whether the clock can be trusted with what can't be undone.
+   * @param onFailure Told of a sweep that failed; the next makes up for it.
+   */
+  start(mayCommit: () => boolean, onFailure: (error: unknown) => void): void {
+    if (this.#isClosed) return;
+    const wait = (this.#due.next ?? Infinity) - this.#in.clock.now();
+    const tick = async () => {
+      if (mayCommit()) await this.sweep().catch(onFailure);
+      this.start(mayCommit, onFailure);
+    };
+    this.#timer = setTimeout(() => void tick(), Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
+  }
+
+  /** Stops sweeping. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Ends what has expired by now; resolves with how many. */
+  async sweep(): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const due = this.#due.take(this.#in.clock.now(), BATCH);
+      if (due.length === 0) return count;
+      count += await this.#end(due);
+    }
+  }
+
+  async #end(due: readonly string[]): Promise<number> {
+    try {
+      return await this.#in.writer.change(() => {
+        const now = this.#in.clock.now();
+        const writes = due.flatMap((agentId) => this.#planEnd(agentId, now));
+        return { writes, result: () => writes.length };
+      });
+    } catch (error) {
+      for (const agentId of due) this.#due.add(this.#in.clock.now() + LONGEST_WAIT_MS, agentId);
+      throw error;
+    }
+  }
+
+  /** Nothing for a token that has ended meanwhile; one that was given longer waits again. */
+  #planEnd(agentId: string, now: number): Write[] {
+    const record = this.#in.state.tokens.get(agentId)?.record;
+    if (record === undefined || record.ended !== undefined) return [];
+    const dueAt = endOf(record);
+    if (dueAt === null) return [];
+    if (dueAt > now) {
+      this.#note(record);
+      return [];
+    }
+    const ended = record.expiresAt !== null && record.expiresAt <= now ? "expired" : "rotated";
+    return [putToken({ ...record, ended, endedAt: now })];
+  }
+
+  #note(record: UserTokenRecord): void {
+    const at = record.ended === undefined ? endOf(record) : null;
+    if (at !== null) this.#due.add(at, agentIdOf(record.tokenHash));
+  }
+}
+
+/** When a token's time is over; null: never. */
+function endOf({ expiresAt, graceUntil }: UserTokenRecord): number | null {
+  const end = Math.min(expiresAt ?? Infinity, graceUntil ?? Infinity);
+  return end === Infinity ? null : end;
+}
