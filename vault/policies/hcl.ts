@@ -22,15 +22,17 @@ export class HclBody {
 
 /** Where a text stops being HCL. */
 export class HclProblem extends Error {
-  constructor(reason: string, readonly line: number, readonly column: number) {
+  constructor(readonly reason: string, readonly line: number, readonly column: number) {
     super(`${reason} at line ${line}, column ${column}`);
   }
 }
 
 const MAX_DEPTH = 16;
-const NUMBER = /-?[0-9]+(?:\.[0-9]+)?/y;
+const NUMBER = /-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const IDENTIFIER = /[A-Za-z_][A-Za-z0-9_.-]*/y;
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", '"': '"', "\\": "\\" };
+const ESCAPES = new Map(
+  Object.entries({ n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", '"': '"', "\\": "\\", "/": "/" }),
+);
 
 /**
  * Parses a text.
@@ -39,6 +41,15 @@ const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", '
  */
 export function parseHcl(text: string): HclBody {
   return new Reader(text).file();
+}
+
+/**
+ * Parses a text that is one object in braces, as JSON is.
+ *
+ * @throws {HclProblem}
+ */
+export function parseHclObject(text: string): HclBody {
+  return new Reader(text).object();
 }
 
 class Reader {
@@ -55,6 +66,12 @@ class Reader {
   file(): HclBody {
     const items = this.#items(undefined);
     return new HclBody(items);
+  }
+
+  object(): HclBody {
+    this.#skipSpace(true);
+    if (this.#text[this.#at] !== "{") throw this.#problem("expected an object");
+    return this.#value() as HclBody;
   }
 
   #items(end: "}" | undefined): HclItem[] {
@@ -77,11 +94,11 @@ class Reader {
     const line = this.#line();
     const keys = [this.#key()];
     for (;;) {
-      this.#skipSpace(false);
+      this.#skipSpace(true);
       const char = this.#text[this.#at];
       if (char === "=" || char === ":") {
         this.#at++;
-        this.#skipSpace(false);
+        this.#skipSpace(true);
         return { keys, value: this.#value(), line };
       }
       if (char === "{") return { keys, value: this.#value(), line };
@@ -114,7 +131,7 @@ class Reader {
     if (number !== undefined) return Number(number);
     const word = this.#match(IDENTIFIER);
     if (word === "true" || word === "false") return word === "true";
-    throw this.#problem("expected a value");
+    throw this.#problem(word === "null" ? "null has no meaning in a policy" : "expected a value");
   }
 
   #list(): HclValue[] {
@@ -150,7 +167,7 @@ class Reader {
       this.#at += 4;
       return String.fromCharCode(parseInt(hex, 16));
     }
-    const plain = ESCAPES[char];
+    const plain = ESCAPES.get(char);
     if (plain === undefined) throw this.#problem("a bad escape");
     return plain;
   }

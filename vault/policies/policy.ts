@@ -91,7 +91,8 @@ class PolicyProblem extends Error {}
 
 function readPolicy(text: string): Policy {
   if (text.length > MAX_LENGTH) throw new PolicyProblem(`longer than ${MAX_LENGTH} characters`);
-  const body = text.trimStart().startsWith("{") ? jsonToHcl(text) : parseHcl(text);
+  const bare = text.replace(/^\ufeff/, "");
+  const body = bare.trimStart().startsWith("{") ? jsonToHcl(bare) : parseHcl(bare);
   const stanzas = body.items.flatMap(stanzasOf);
   if (stanzas.length > MAX_STANZAS) throw new PolicyProblem(`more than ${MAX_STANZAS} paths`);
   const warnings = stanzas.flatMap(({ parts, line }) =>
@@ -123,7 +124,7 @@ function stanzaOf(given: string, { value, line }: HclItem): Stanza {
   const parts = splitTemplate(path);
   if (parts === undefined) throw problem("unbalanced template braces in a path", line);
   if (path.includes("+*")) throw problem("a path has '+*', which is forbidden", line);
-  const fields = new Map(value.items.map((item) => [fieldName(item), item] as const));
+  const fields = byName(value.items, (name) => name);
   for (const [name, item] of fields) if (!KEYS.has(name)) throw problem(`invalid key ${quoteName(name)}`, item.line);
   const min = durationOf(fields.get("min_wrapping_ttl"));
   const max = durationOf(fields.get("max_wrapping_ttl"));
@@ -175,10 +176,23 @@ function textsOf(item: HclItem | undefined): string[] {
 function parametersOf(item: HclItem | undefined): ParameterRules | null {
   if (item === undefined) return null;
   if (!(item.value instanceof HclBody)) throw problem(`${quoteName(item.keys[0]!)} must be an object`, item.line);
-  return new Map(item.value.items.map((one) => {
-    if (!Array.isArray(one.value)) throw problem(`${quoteName(fieldName(one))} must be a list`, one.line);
-    return [fieldName(one).toLowerCase(), one.value] as const;
-  }));
+  const rules = new Map<string, readonly HclValue[]>();
+  for (const [name, { value, line }] of byName(item.value.items, (name) => name.toLowerCase())) {
+    if (!Array.isArray(value)) throw problem(`${quoteName(name)} must be a list`, line);
+    rules.set(name, value);
+  }
+  return rules;
+}
+
+/** Items by their names; one that stands twice is refused, for which of the two would count? */
+function byName(items: readonly HclItem[], fold: (name: string) => string): Map<string, HclItem> {
+  const named = new Map<string, HclItem>();
+  for (const item of items) {
+    const name = fold(fieldName(item));
+    if (named.has(name)) throw problem(`${quoteName(name)} stands twice`, item.line);
+    named.set(name, item);
+  }
+  return named;
 }
 
 function durationOf(item: HclItem | undefined): number | null {
