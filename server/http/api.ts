@@ -16,13 +16,15 @@ import { type Incoming, readRequest } from "./incoming.ts";
 import { chain, type Maybe } from "./maybe.ts";
 import { DENIED, HttpProblem, MISSING_TOKEN, problemOf, statusOf, wrapped } from "./problem.ts";
 import { HandledRequest } from "./request.ts";
-import type { ApiAnswer, Backend, Handler, OperationName, RawAnswer, Route } from "./route.ts";
-import { type MountLookup, Router, type Target } from "./router.ts";
+import type { ApiAnswer, Handler, OperationName, RawAnswer, Route } from "./route.ts";
+import type { Router, Target } from "./router.ts";
 import { wrapTtlOf } from "./wrap_ttl.ts";
 
 /** What is asked of the policies. */
 export interface Access {
   readonly path: string;
+  /** The same path as it is stored, where it is spelled otherwise; it must be allowed as well. */
+  readonly canonicalPath: string | undefined;
   readonly operation: OperationName | "header" | "help";
   readonly parameters: ReadonlyMap<string, unknown>;
   readonly wrapTtlSeconds: number | null;
@@ -66,8 +68,7 @@ export interface FinishedRequest {
 
 /** What the API is made of. */
 export interface ApiParts {
-  readonly mounts: MountLookup;
-  readonly backends: readonly Backend[];
+  readonly router: Router;
   readonly logger: Logger;
   /** @throws {VaultError} `token_invalid`. */
   authenticate(token: string, remoteAddress: string): ApiCaller | Promise<ApiCaller>;
@@ -107,11 +108,10 @@ interface Progress {
 
 /** Puts the API together. */
 export function createIdentityApi(parts: ApiParts): ApiHandler {
-  const router = new Router(parts.mounts, parts.backends);
   const bodies = new BodyReader();
   return (request, peer) => {
     const progress: Progress = { id: crypto.randomUUID(), startedAt: parts.monotonic() };
-    const replied = guardFailures(() => answer(request, peer, progress, { router, bodies, parts }), progress, parts);
+    const replied = guardFailures(() => answer(request, peer, progress, { bodies, parts }), progress, parts);
     return chain(replied, (reply) => {
       const { caller } = progress;
       if (!caller?.isLastUse) return finish(reply, request, peer, progress, parts);
@@ -138,17 +138,16 @@ function guardFailures(work: () => Maybe<Reply>, progress: Progress, parts: ApiP
 }
 
 interface Machinery {
-  readonly router: Router;
   readonly bodies: BodyReader;
   readonly parts: ApiParts;
 }
 
 function answer(request: Request, peer: Peer, progress: Progress, machinery: Machinery): Maybe<Reply> {
-  const { router, bodies, parts } = machinery;
+  const { bodies, parts } = machinery;
   assertRootNamespace(request.headers);
   return chain(readRequest(request, bodies), (incoming) => {
     progress.incoming = incoming;
-    const target = progress.target = router.find(incoming.path);
+    const target = progress.target = parts.router.find(incoming.path);
     const wrapTtl = wrapTtlOf(request.headers);
     const route = target.match?.route;
     if (route?.isOpen || target.isBelowOpen && route === undefined) {
@@ -192,10 +191,11 @@ function guarded(
   wrapTtl: number | null,
 ): Maybe<Reply> {
   const { path, verb, fields } = progress.incoming!;
-  const { mount, match } = progress.target!;
+  const { mount, match, canonicalPath } = progress.target!;
   const operation = operationOf(progress);
   const access = {
     path,
+    canonicalPath,
     operation,
     parameters: fields,
     wrapTtlSeconds: wrapTtl,

@@ -6,6 +6,7 @@ import { MemoryLogger } from "../../tests/fakes/ports.ts";
 import { type Access, type ApiParts, createIdentityApi, type FinishedRequest, type Wrapping } from "./api.ts";
 import { int, text } from "./fields.ts";
 import { route } from "./route.ts";
+import { Router } from "./router.ts";
 
 const MOUNT = { section: "secret", path: "kv/", type: "kv" } as MountRecord;
 const CALLER = { policies: ["p"], entity: null, isLastUse: false } as unknown as ApiCaller;
@@ -43,8 +44,8 @@ function apiWith(more: Partial<ApiParts> = {}) {
   const finished: FinishedRequest[] = [];
   const wrapped: Wrapping[] = [];
   const handle = createIdentityApi({
-    mounts: { byPath: (section, path) => section === "secret" && path === "kv/" ? MOUNT : undefined },
-    backends: [{ type: "kv", section: "secret", description: "", routes }],
+    router: new Router({ byPath: (section, path) => section === "secret" && path === "kv/" ? MOUNT : undefined })
+      .add({ type: "kv", section: "secret", description: "", routes }),
     logger,
     authenticate: (token) => {
       if (token === "good") return CALLER;

@@ -35,11 +35,6 @@ export function text(description: string): Field<string> {
   return { type: "string", description, coerce: toText };
 }
 
-/** Text, lower-cased and without surrounding space. */
-export function lowerText(description: string): Field<string> {
-  return { type: "string", description, coerce: (value) => toText(value).trim().toLowerCase() };
-}
-
 /** A boolean; `"true"`, `1`, `"f"` and so on, `""` is false. */
 export function bool(description: string): Field<boolean> {
   return { type: "boolean", description, coerce: toBoolean };

@@ -32,6 +32,7 @@ import { sysToolsRoutes } from "./mounts/sys_tools.ts";
 import { sysWrappingRoutes, wrapInfoOf } from "./mounts/sys_wrapping.ts";
 import { userpassBackend } from "./mounts/userpass.ts";
 import type { Backend, Route } from "./route.ts";
+import { Router } from "./router.ts";
 
 /** What the API of a vault is made of. */
 export interface IdentityApiParts {
@@ -59,11 +60,10 @@ export const OPERATOR: ApiCaller = {
 export function createVaultApi(parts: IdentityApiParts): ApiHandler {
   const { engine, clock, logger } = parts;
   const { tokens, acl, wrapping, mounts } = engine;
-  const backends: Backend[] = [];
-  backends.push(...backendsOf(parts, () => backends));
+  const router = new Router(mounts);
+  router.add(...backendsOf(parts, router));
   return createIdentityApi({
-    mounts,
-    backends,
+    router,
     logger,
     authenticate: (token, remoteAddress) => tokens.authenticate(token, remoteAddress),
     takePlace: (caller) => tokens.takePlace(caller),
@@ -88,13 +88,13 @@ export function createVaultApi(parts: IdentityApiParts): ApiHandler {
   });
 }
 
-function backendsOf(parts: IdentityApiParts, all: () => readonly Backend[]): Backend[] {
+function backendsOf(parts: IdentityApiParts, router: Router): Backend[] {
   const { engine, clock } = parts;
   const { identity, mounts, policies, tokens, creation, renewal, tokenRoles: roles } = engine;
   const { userpass: users, logins } = engine;
   const policyExists = (name: string) => policies.exists(name);
   return [
-    { type: "system", section: "secret", description: "the system", routes: systemRoutes(parts, all) },
+    { type: "system", section: "secret", description: "the system", routes: systemRoutes(parts, router) },
     { type: "identity", section: "secret", description: "who is who", routes: identityRoutes(engine) },
     cubbyholeBackend(engine.cubbyholes),
     {
@@ -122,7 +122,7 @@ function identityRoutes(
   ];
 }
 
-function systemRoutes({ engine, clock, random, version }: IdentityApiParts, all: () => readonly Backend[]): Route[] {
+function systemRoutes({ engine, clock, random, version }: IdentityApiParts, router: Router): Route[] {
   const { mounts, policies, acl, tokens, identity, oidcRoles, wrapping, lockout } = engine;
   const clusterId = mounts.byPath("secret", "sys/")?.uuid ?? "";
   const facts = { version, clusterId, clusterName: `runevault-${clusterId.slice(0, 8)}`, nowMs: () => clock.now() };
@@ -136,7 +136,13 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, all:
       ],
     }),
     ...sysRemountRoutes(mounts),
-    ...sysCapabilityRoutes({ acl, tokens, identity, holderOfUser: (name) => holderOfUser(engine, name) }),
+    ...sysCapabilityRoutes({
+      acl,
+      tokens,
+      identity,
+      holderOfUser: (name) => holderOfUser(engine, name),
+      find: (path) => router.find(path),
+    }),
     ...sysPolicyRoutes(policies),
     ...sysLeaseRoutes(NO_LEASES),
     ...sysWrappingRoutes(wrapping),
@@ -146,7 +152,7 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, all:
     ...sysInternalRoutes({
       mounts,
       version: apiVersion(version),
-      backends: all,
+      backends: () => router.backends,
       hasAccessBelow: (caller, prefix) => acl.hasAccessBelow(caller, prefix),
       callerOf: (token, remoteAddress) => callerOf(engine, token, remoteAddress),
     }),

@@ -1,5 +1,5 @@
 // Ways in and out of policies that a review found; each was open once.
-import { equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { withApi } from "./_test_support.ts";
 
 Deno.test("attack: a parameter in another case doesn't hide the one that the handler reads", async () => {
@@ -63,5 +63,155 @@ Deno.test("a refusal's log line doesn't grow with the names of the parameters", 
     const { client_token: token } = await api.login("eve");
     await api.call("POST", "identity/group", { token, body: { ["k".repeat(100_000)]: "x" } });
     ok(api.vault.logger.text().length < 20_000);
+  });
+});
+
+Deno.test("S12: custom metadata that an entity set on its own alias opens no path", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("eve");
+    const { client_token: token, entity_id } = await api.login("eve");
+    const alias = (await api.must("GET", `identity/entity/id/${entity_id}`)).aliases[0];
+    await api.policy(
+      "p",
+      `path "identity/entity-alias/id/{{identity.entity.aliases.userpass_auth.id}}" { capabilities = ["update"] }
+path "secret/{{identity.entity.aliases.userpass_auth.custom_metadata.room}}" { capabilities = ["read"] }`,
+    );
+    await api.must("POST", `identity/entity/id/${entity_id}`, { policies: ["p"] });
+    await api.call("POST", `identity/entity-alias/id/${alias.id}`, { token, body: { custom_metadata: { room: "x" } } });
+    equal((await api.must("POST", "sys/policies/explain", { path: "secret/x", entity_id })).allowed, false);
+  });
+});
+
+Deno.test("S12: metadata that a member set on its own group opens no path", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("eve");
+    const { client_token: token, entity_id } = await api.login("eve");
+    await api.must("POST", "identity/group", { name: "team", member_entity_ids: [entity_id], metadata: { room: "a" } });
+    await api.policy(
+      "p",
+      `path "identity/group/name/team" { capabilities = ["update"] }
+path "secret/{{identity.groups.names.team.metadata.room}}" { capabilities = ["read"] }`,
+    );
+    await api.must("POST", `identity/entity/id/${entity_id}`, { policies: ["p"] });
+    await api.call("POST", "identity/group/name/team", { token, body: { metadata: { room: "x" } } });
+    equal((await api.must("POST", "sys/policies/explain", { path: "secret/x", entity_id })).allowed, false);
+  });
+});
+
+for (const name of ["VICTIM", "victim%20", "%20victim"]) {
+  Deno.test(`attack: a denial of a policy's path holds for ${name} too`, async () => {
+    await withApi(async (api) => {
+      await api.withUsers("eve");
+      await api.policy("victim", "# before");
+      await api.policy(
+        "p",
+        `path "sys/policies/acl/*" { capabilities = ["update"] }\npath "sys/policies/acl/victim" { capabilities = ["deny"] }`,
+      );
+      await api.must("POST", "auth/userpass/users/eve", { policies: ["p"] });
+      const { client_token: token } = await api.login("eve");
+      await api.call("POST", `sys/policies/acl/${name}`, { token, body: { policy: "# after" } });
+      equal((await api.must("GET", "sys/policies/acl/victim")).policy, "# before");
+    });
+  });
+}
+
+for (const path of ["identity/entity/name", "auth/userpass/users"]) {
+  Deno.test(`attack: a denial of ${path}/boss holds for BOSS too`, async () => {
+    await withApi(async (api) => {
+      await api.withUsers("eve", "boss");
+      await api.login("boss");
+      await api.policy(
+        "p",
+        `path "${path}/*" { capabilities = ["read"] }\npath "${path}/boss" { capabilities = ["deny"] }`,
+      );
+      await api.must("POST", "auth/userpass/users/eve", { policies: ["p"] });
+      const { client_token: token } = await api.login("eve");
+      equal((await api.call("GET", `${path}/BOSS`, { token })).status, 403);
+    });
+  });
+}
+
+Deno.test("an explanation doesn't call granted what is refused for want of sudo", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("eve");
+    await api.policy(
+      "p",
+      `path "sys/auth/*" { capabilities = ["update"] }\npath "sys/policies/explain" { capabilities = ["update"] }`,
+    );
+    await api.must("POST", "auth/userpass/users/eve", { policies: ["p"] });
+    const { client_token: token } = await api.login("eve");
+    equal((await api.call("POST", "sys/auth/x", { token, body: { type: "userpass" } })).status, 403);
+    const { data } =
+      (await api.call("POST", "sys/policies/explain", { token, body: { path: "sys/auth/x", operation: "update" } }))
+        .body;
+    equal(data.allowed, false);
+  });
+});
+
+Deno.test("without sudo an explanation doesn't tell who exists, and tells one of oneself by one's own token", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("eve");
+    await api.policy("p", `path "sys/policies/explain" { capabilities = ["update"] }`);
+    await api.must("POST", "auth/userpass/users/eve", { policies: ["p"] });
+    const { client_token: token, accessor } = await api.login("eve");
+    const ask = async (body: unknown) => (await api.call("POST", "sys/policies/explain", { token, body })).status;
+    for (const who of [{ user: "nobody" }, { entity_id: "nobody" }, { accessor: "nobody" }, { token: "nobody" }]) {
+      equal(await ask({ path: "a", ...who }), 403, JSON.stringify(who));
+    }
+    deepEqual([await ask({ path: "a", token }), await ask({ path: "a", accessor })], [200, 200]);
+  });
+});
+
+Deno.test("attack: a denial holds for the path with a slash at its end", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("eve", "boss");
+    await api.policy(
+      "p",
+      `path "auth/userpass/users/*" { capabilities = ["read", "delete"] }\npath "auth/userpass/users/boss" { capabilities = ["deny"] }`,
+    );
+    await api.must("POST", "auth/userpass/users/eve", { policies: ["p"] });
+    const { client_token: token } = await api.login("eve");
+    for (const method of ["GET", "DELETE"]) {
+      equal((await api.call(method, "auth/userpass/users/boss/", { token })).status, 403, method);
+    }
+    equal((await api.call("GET", "auth/userpass/users/eve/", { token })).status, 200);
+    await api.must("GET", "auth/userpass/users/boss");
+  });
+});
+
+Deno.test("a policy that speaks of another spelling alone goes on to work", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("eve");
+    await api.policy("p", `path "auth/userpass/users/EVE" { capabilities = ["read"] }`);
+    await api.must("POST", "auth/userpass/users/eve", { policies: ["p"] });
+    const { client_token: token } = await api.login("eve");
+    equal((await api.call("GET", "auth/userpass/users/EVE", { token })).status, 200);
+    equal((await api.call("GET", "auth/userpass/users/eve", { token })).status, 403);
+  });
+});
+
+Deno.test("S12: an operator's write takes keys of an alias over, and a member renames no group of its own", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("eve");
+    const { client_token: token, entity_id } = await api.login("eve");
+    const alias = (await api.must("GET", `identity/entity/id/${entity_id}`)).aliases[0];
+    const { id: group } = await api.must("POST", "identity/group", { name: "team", member_entity_ids: [entity_id] });
+    await api.policy(
+      "p",
+      `path "identity/*" { capabilities = ["update"] }
+path "secret/{{identity.entity.aliases.userpass_auth.custom_metadata.room}}" { capabilities = ["read"] }`,
+    );
+    await api.must("POST", `identity/entity/id/${entity_id}`, { policies: ["p"] });
+    const may = async () => (await api.must("POST", "sys/policies/explain", { path: "secret/x", entity_id })).allowed;
+    const path = `identity/entity-alias/id/${alias.id}`;
+    const body = { custom_metadata: { room: "x" } };
+    equal((await api.call("POST", path, { token, body })).status, 200);
+    equal(await may(), false);
+    await api.must("POST", path, body);
+    equal(await may(), true);
+    // Saying again what an operator said changes nothing.
+    await api.call("POST", path, { token, body });
+    equal(await may(), true);
+    equal((await api.call("POST", `identity/group/id/${group}`, { token, body: { name: "boss" } })).status, 403);
   });
 });

@@ -108,6 +108,11 @@ export interface Route<F extends Fields = Fields> {
   readonly needsSudo?: true;
   /** A write to an object that isn't there needs `create`; without this every write is an update. */
   readonly exists?: (params: Readonly<Record<string, string>>, mount: MountRecord) => boolean;
+  /**
+   * The parameters as the objects are stored, where other spellings mean the same object. Policies must allow the path in
+   * this spelling too, or a denial of `…/boss` would leave `…/BOSS` open.
+   */
+  readonly stored?: (params: Readonly<Record<string, string>>, mount: MountRecord) => Readonly<Record<string, string>>;
   /** Put before messages of fields that can't be coerced; `Field validation failed: ` where absent. */
   readonly fieldProblemPrefix?: string;
   readonly read?: Handler<F>;

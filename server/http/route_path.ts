@@ -49,6 +49,13 @@ function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
+/** A route's path with values in the place of its parameters. */
+export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
+  return path.split("/").map((segment) => {
+    return segment[0] === ":" || segment[0] === "*" ? params[parameterOf(segment)[1]]! : segment;
+  }).join("/");
+}
+
 /** A route's path as OpenAPI writes it: `users/{username}`. */
 export function openApiPath(path: string): string {
   return path.split("/").map((segment) => {

@@ -5,7 +5,7 @@
  */
 
 import type { MountRecord } from "../../vault/storage/identity_records.ts";
-import { compilePath, type RoutePath } from "./route_path.ts";
+import { compilePath, fillPath, type RoutePath } from "./route_path.ts";
 import type { Backend, Route } from "./route.ts";
 
 /** Where mounts are found; `vault/mounts/mount_table.ts` fits. */
@@ -25,6 +25,8 @@ export interface Target {
   readonly mount?: MountRecord;
   /** Absent: the mount knows no such path. */
   readonly match?: RouteMatch;
+  /** The path as it is stored, where what was asked for is another spelling of it. */
+  readonly canonicalPath?: string;
   /** Whether the path is below one that needs no token, so that "no such path" may be said without one. */
   readonly isBelowOpen: boolean;
 }
@@ -47,11 +49,23 @@ const AUTH = "auth/";
 /** Finds routes. */
 export class Router {
   readonly #mounts: MountLookup;
-  readonly #backends = new Map<string, CompiledBackend>();
+  readonly #compiled = new Map<string, CompiledBackend>();
+  readonly #backends: Backend[] = [];
 
-  constructor(mounts: MountLookup, backends: readonly Backend[]) {
+  constructor(mounts: MountLookup) {
     this.#mounts = mounts;
-    for (const backend of backends) this.#backends.set(`${backend.section}/${backend.type}`, compile(backend.routes));
+  }
+
+  /** Every type of mount that it finds routes of. */
+  get backends(): readonly Backend[] {
+    return this.#backends;
+  }
+
+  /** Adds types of mounts. */
+  add(...backends: readonly Backend[]): this {
+    this.#backends.push(...backends);
+    for (const backend of backends) this.#compiled.set(`${backend.section}/${backend.type}`, compile(backend.routes));
+    return this;
   }
 
   /** Looks up a path without `/v1/`. */
@@ -59,11 +73,14 @@ export class Router {
     const found = this.#mountOf(path);
     if (found === undefined) return { isBelowOpen: false };
     const { mount, rest } = found;
-    const backend = this.#backends.get(`${mount.section}/${mount.type}`);
+    const backend = this.#compiled.get(`${mount.section}/${mount.type}`);
     if (backend === undefined || mount.tainted) return { mount, isBelowOpen: false };
     const match = matchOf(backend, rest);
     const isBelowOpen = backend.openPrefixes.some((prefix) => rest.length > prefix.length && rest.startsWith(prefix));
-    return match === undefined ? { mount, isBelowOpen } : { mount, match, isBelowOpen };
+    if (match === undefined) return { mount, isBelowOpen };
+    const bare = canonicalRest(match, mount, rest);
+    if (bare === rest) return { mount, match, isBelowOpen };
+    return { mount, match, isBelowOpen, canonicalPath: path.slice(0, path.length - rest.length) + bare };
   }
 
   /** No mount's path is the beginning of another's (built-in ones excepted, which have no routes), so the first wins. */
@@ -100,6 +117,11 @@ function matchOf(backend: CompiledBackend, rest: string): RouteMatch | undefined
   const slash = bare.indexOf("/");
   const candidates = backend.byFirst.get(slash === -1 ? bare : bare.slice(0, slash));
   return firstMatch(candidates, bare) ?? firstMatch(backend.others, bare);
+}
+
+function canonicalRest({ route, params }: RouteMatch, mount: MountRecord, rest: string): string {
+  if (route.stored === undefined) return rest.endsWith("/") ? rest.slice(0, -1) : rest;
+  return fillPath(route.path, { ...params, ...route.stored(params, mount) });
 }
 
 function firstMatch(candidates: readonly CompiledRoute[] | undefined, path: string): RouteMatch | undefined {

@@ -22,7 +22,7 @@ function mount(path: string, more: Partial<MountRecord> = {}): MountRecord {
 
 function routerOf(...mounts: MountRecord[]): Router {
   const byPath = (section: string, path: string) => mounts.find((one) => one.section === section && one.path === path);
-  return new Router({ byPath }, [BACKEND]);
+  return new Router({ byPath }).add(BACKEND);
 }
 
 Deno.test("Router finds the mount with the whole path, and the route with its parameters", () => {

@@ -15,6 +15,7 @@ import type { Surroundings } from "../tokens/token_service.ts";
 import type { Plan } from "../writer.ts";
 import type { Entities } from "./entities.ts";
 import type { IdentityIndex } from "./identity_index.ts";
+import { type Author, authorsAfter } from "./metadata.ts";
 
 const MAX_NAME_LENGTH = 512;
 const MAX_PAIRS = 64;
@@ -92,15 +93,15 @@ export class Aliases {
   /**
    * Makes an alias, or changes the one of this id, or of this name on this mount.
    *
-   * @param hasSudo Moving an alias, giving it another name or mount, and giving one to an entity that has one, needs it
-   *   (S11): whoever logs in by that name becomes the entity.
+   * @param author Moving an alias, giving it another name or mount, and giving one to an entity that has one, needs
+   *   `sudo` (S11): whoever logs in by that name becomes the entity.
    * @returns The alias, and whether anything changed.
    * @throws {VaultError} `invalid_argument`, `permission_denied`.
    */
-  write(input: AliasInput, hasSudo: boolean): Promise<{ record: AliasRecord; isChanged: boolean }> {
+  write(input: AliasInput, author: Author): Promise<{ record: AliasRecord; isChanged: boolean }> {
     return this.#in.writer.change(() => {
       const found = this.#find(input);
-      return found === undefined ? this.#planNew(input, hasSudo) : this.#planUpdate(found, input, hasSudo);
+      return found === undefined ? this.#planNew(input, author) : this.#planUpdate(found, input, author);
     });
   }
 
@@ -143,15 +144,15 @@ export class Aliases {
     return this.byName(this.#mountOf(mountAccessor), this.#normalName(mountAccessor, name));
   }
 
-  #planNew(input: AliasInput, hasSudo: boolean): Plan<{ record: AliasRecord; isChanged: boolean }> {
+  #planNew(input: AliasInput, author: Author): Plan<{ record: AliasRecord; isChanged: boolean }> {
     const mountAccessor = this.#mountOf(input.mountAccessor!);
     this.#assertNotEvt(mountAccessor);
     const name = this.#normalName(mountAccessor, input.name!);
     assertAliasName(name);
-    const [owner, ownerWrites] = this.#ownerOf(input.entityId, mountAccessor, hasSudo);
-    const record = this.newRecord(owner.entityId, mountAccessor, name, {
-      customMetadata: checkedPairs(input.customMetadata ?? {}),
-    });
+    const [owner, ownerWrites] = this.#ownerOf(input.entityId, mountAccessor, author.hasSudo);
+    const customMetadata = checkedPairs(input.customMetadata ?? {});
+    const customMetadataBy = authorsAfter({}, {}, customMetadata, author);
+    const record = this.newRecord(owner.entityId, mountAccessor, name, { customMetadata, customMetadataBy });
     return { writes: [...ownerWrites, put(record)], result: () => ({ record, isChanged: true }) };
   }
 
@@ -178,42 +179,42 @@ export class Aliases {
   #planUpdate(
     before: AliasRecord,
     input: AliasInput,
-    hasSudo: boolean,
+    author: Author,
   ): Plan<{ record: AliasRecord; isChanged: boolean }> {
     this.#assertNotEvt(before.mountAccessor);
-    const after = this.#updated(before, input);
+    const after = this.#updated(before, input, author);
     if (JSON.stringify(after) === JSON.stringify(before)) {
       return { writes: [], result: () => ({ record: before, isChanged: false }) };
     }
-    if (after.entityId !== before.entityId) this.#assertMovable(after, hasSudo);
-    this.#assertMayRename(before, after, hasSudo);
+    if (after.entityId !== before.entityId) this.#assertMovable(after, author);
+    this.#assertMayRename(before, after, author);
     this.#assertNameIsFree(after);
     const record = { ...after, updatedAt: this.#in.clock.now() };
     return { writes: [put(record)], result: () => ({ record, isChanged: true }) };
   }
 
-  #updated(before: AliasRecord, input: AliasInput): AliasRecord {
+  #updated(before: AliasRecord, input: AliasInput, author: Author): AliasRecord {
     const mountAccessor = input.mountAccessor ? this.#mountOf(input.mountAccessor) : before.mountAccessor;
     this.#assertNotEvt(mountAccessor);
     const name = input.name ? this.#normalName(mountAccessor, input.name) : before.name;
     assertAliasName(name);
     // Without an id an absent map counts as an empty one, as upstream has it.
-    const custom = input.customMetadata ?? (input.id === undefined ? {} : before.customMetadata);
+    const given = input.customMetadata ?? (input.id === undefined ? {} : undefined);
     return {
       ...before,
       mountAccessor,
       name,
       entityId: input.entityId || before.entityId,
-      customMetadata: checkedPairs(custom),
+      ...(given === undefined ? {} : customMetadataOf(before, checkedPairs(given), author)),
     };
   }
 
-  #assertMayRename(before: AliasRecord, after: AliasRecord, hasSudo: boolean): void {
+  #assertMayRename(before: AliasRecord, after: AliasRecord, { hasSudo }: Author): void {
     if (hasSudo || after.name === before.name && after.mountAccessor === before.mountAccessor) return;
     throw new VaultError("permission_denied", "giving an alias another name or mount needs sudo on this path");
   }
 
-  #assertMovable({ entityId, mountAccessor }: AliasRecord, hasSudo: boolean): void {
+  #assertMovable({ entityId, mountAccessor }: AliasRecord, { hasSudo }: Author): void {
     if (!hasSudo) {
       throw new VaultError("permission_denied", "moving an alias to another entity needs sudo on this path");
     }
@@ -253,6 +254,14 @@ export class Aliases {
       hint: "see `runevault user`",
     });
   }
+}
+
+function customMetadataOf(
+  { customMetadata: before, customMetadataBy: authors = {} }: AliasRecord,
+  customMetadata: Readonly<Record<string, string>>,
+  author: Author,
+): Pick<AliasRecord, "customMetadata" | "customMetadataBy"> {
+  return { customMetadata, customMetadataBy: authorsAfter(before, authors, customMetadata, author) };
 }
 
 function put(record: AliasRecord): Write {

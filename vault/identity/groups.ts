@@ -10,6 +10,7 @@ import type { GroupRecord, Json } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import type { IdentityIndex } from "./identity_index.ts";
+import { type Author, authorsAfter } from "./metadata.ts";
 import { cleanPolicies } from "./policies.ts";
 
 const MAX_NAME_LENGTH = 512;
@@ -58,19 +59,19 @@ export class Groups {
   /**
    * Writes a group found by its id, else by its name; makes one where there is none.
    *
-   * @param hasSudo S12: what a group gives to its members, and who they are, needs it.
+   * @param author S12: what a group gives to its members, who they are, and another name for it, needs `sudo`.
    * @throws {VaultError} `invalid_argument` for an unknown id, unknown members, a cycle, or another type; `already_exists`
    *   for a name in use; `permission_denied`.
    */
   write(
     where: { id?: string; name?: string },
     input: GroupInput,
-    hasSudo: boolean,
+    author: Author,
   ): Promise<{ record: GroupRecord; isNew: boolean }> {
     return this.#in.writer.change(() => {
       const before = this.#find(where);
       const wanted = where.id === undefined && where.name !== undefined ? { ...input, name: where.name } : input;
-      const record = this.#updated(before ?? this.#newRecord(wanted), wanted, hasSudo);
+      const record = this.#updated(before ?? this.#newRecord(wanted), wanted, author);
       return { writes: [put(record)], result: () => ({ record, isNew: before === undefined }) };
     });
   }
@@ -114,8 +115,8 @@ export class Groups {
     };
   }
 
-  #updated(before: GroupRecord, input: GroupInput, hasSudo: boolean): GroupRecord {
-    assertMaySay(input, hasSudo);
+  #updated(before: GroupRecord, input: GroupInput, author: Author): GroupRecord {
+    assertMaySay(before, input, author);
     if (input.type !== undefined && input.type !== before.type) {
       throw new VaultError("invalid_argument", "group type cannot be changed");
     }
@@ -129,7 +130,7 @@ export class Groups {
     return {
       ...before,
       name: input.name ?? before.name,
-      metadata: checkedMetadata(input.metadata ?? before.metadata),
+      ...(input.metadata === undefined ? {} : metadataOf(before, checkedMetadata(input.metadata), author)),
       policies: input.policies === undefined ? before.policies : cleanPolicies(input.policies),
       memberEntityIds,
       memberGroupIds,
@@ -182,9 +183,22 @@ function unique(ids: readonly string[]): string[] {
   return [...new Set(ids)];
 }
 
-function assertMaySay({ policies, memberEntityIds, memberGroupIds }: GroupInput, hasSudo: boolean): void {
-  if (hasSudo || policies === undefined && memberEntityIds === undefined && memberGroupIds === undefined) return;
-  throw new VaultError("permission_denied", "setting policies or members of a group needs sudo on its path");
+function assertMaySay(before: GroupRecord, input: GroupInput, { hasSudo }: Author): void {
+  const { name = before.name, policies, memberEntityIds, memberGroupIds } = input;
+  if (hasSudo) return;
+  if (policies !== undefined || memberEntityIds !== undefined || memberGroupIds !== undefined) {
+    throw new VaultError("permission_denied", "setting policies or members of a group needs sudo on its path");
+  }
+  if (name === before.name) return;
+  throw new VaultError("permission_denied", "giving a group another name needs sudo on its path");
+}
+
+function metadataOf(
+  { metadata: before, metadataBy: authors = {} }: GroupRecord,
+  metadata: Readonly<Record<string, Json>>,
+  author: Author,
+): Pick<GroupRecord, "metadata" | "metadataBy"> {
+  return { metadata, metadataBy: authorsAfter(before, authors, metadata, author) };
 }
 
 function checkedMetadata(metadata: Readonly<Record<string, Json>>): Readonly<Record<string, Json>> {

@@ -73,6 +73,24 @@ export function patchMetadata(before: Metadata, patch: GivenMetadata, author: Au
   return checked(patched);
 }
 
+/**
+ * Who set each key of a plain map after it was replaced: keys whose value stays keep their author, unless an administrator
+ * takes them over.
+ */
+export function authorsAfter(
+  before: Readonly<Record<string, Json>>,
+  authors: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, Json>>,
+  author: Author,
+): Readonly<Record<string, string>> {
+  const isOperator = author.hasSudo || author.entityId === undefined;
+  if (isOperator) return {};
+  const by = (key: string) =>
+    Object.hasOwn(before, key) && isSame(before[key]!, after[key]!) ? authors[key] : author.entityId;
+  const set = Object.keys(after).map((key) => [key, by(key)] as const);
+  return Object.fromEntries(set.filter((pair): pair is [string, string] => pair[1] !== undefined));
+}
+
 /** Metadata as clients read it; null where there is none. */
 export function plainMetadata(metadata: Metadata | undefined): Record<string, Json> | null {
   const entries = Object.entries(metadata ?? {});

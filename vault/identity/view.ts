@@ -13,6 +13,7 @@ export interface AliasView {
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly customMetadata: Readonly<Record<string, string>>;
+  readonly customMetadataBy?: Readonly<Record<string, string>>;
 }
 
 /** One entity with what belongs to it, as it is now. */
@@ -25,6 +26,11 @@ export interface IdentityView {
   alias(mountAccessor: string): AliasView | undefined;
   /** Groups that the entity is in, directly or through other groups. */
   groups(): readonly GroupRecord[];
+}
+
+/** The ids that an entity goes by: its own, and those of what was merged into it. What one of them said, it said. */
+export function ownIds({ id, record }: Pick<IdentityView, "id" | "record">): ReadonlySet<string | undefined> {
+  return new Set([id, ...record.mergedEntityIds ?? []]);
 }
 
 /** The name that an entity was given; `IdentityIndex.nameOf` is the one it has. */

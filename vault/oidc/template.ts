@@ -8,7 +8,7 @@
  */
 
 import { VaultError } from "../errors.ts";
-import type { IdentityView } from "../identity/view.ts";
+import { type AliasView, type IdentityView, ownIds } from "../identity/view.ts";
 import type { Json } from "../storage/identity_records.ts";
 
 /** One piece: text as it stands, or a directive. */
@@ -126,19 +126,28 @@ function valueOf(name: string, subject: ClaimSubject): Json {
 
 /** What the entity said of itself counts as missing, unless the role lists it (S12). */
 function metadataOf({ view, selfAsserted }: ClaimSubject): Record<string, Json> {
-  const own = new Set<string | undefined>([view.id, ...view.record.mergedEntityIds ?? []]);
+  const own = ownIds(view);
   const told = Object.entries(view.metadata).filter(([key, { by }]) => !own.has(by) || selfAsserted.includes(key));
   return Object.fromEntries(told.map(([key, { value }]) => [key, value]));
 }
 
-function aliasValue(rest: string, { view, accessorOf }: ClaimSubject): Json {
+/** As {@link metadataOf}, of an alias. */
+function customMetadataOf(alias: AliasView, { view, selfAsserted }: ClaimSubject): Record<string, string> {
+  const [mine, authors] = [ownIds(view), alias.customMetadataBy ?? {}];
+  const isTold = (key: string) => !mine.has(own(authors, key) ?? "") || selfAsserted.includes(key);
+  return Object.fromEntries(Object.entries(alias.customMetadata).filter(([key]) => isTold(key)));
+}
+
+function aliasValue(rest: string, subject: ClaimSubject): Json {
+  const { view, accessorOf } = subject;
   const dot = rest.indexOf(".");
   const accessor = accessorOf(rest.slice(0, dot));
   const alias = accessor === undefined ? undefined : view.alias(accessor);
   const field = rest.slice(dot + 1);
   if (field === "id" || field === "name") return alias?.[field] ?? "";
-  const map = (field.startsWith("custom_metadata") ? alias?.customMetadata : alias?.metadata) ?? {};
   const at = field.indexOf(".");
+  if (alias === undefined) return at === -1 ? {} : "";
+  const map = field.startsWith("custom_metadata") ? customMetadataOf(alias, subject) : alias.metadata;
   return at === -1 ? map : own(map, field.slice(at + 1)) ?? "";
 }
 

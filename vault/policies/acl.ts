@@ -18,6 +18,8 @@ import type { TemplateSubject } from "./template.ts";
 export interface Access {
   /** Without `/v1/`; a list's ends in `/`. */
   readonly path: string;
+  /** The same path as it is stored, where it is spelled otherwise; it must be allowed as well. */
+  readonly canonicalPath?: string | undefined;
   readonly operation: "create" | "read" | "update" | "patch" | "delete" | "list" | "header" | "help";
   readonly parameters: Parameters;
   /** Null: no wrapping is asked for. */
@@ -79,10 +81,10 @@ export class Acl {
   /** Whether a caller may do something. */
   check(caller: Holder, access: Access): Decision {
     if (caller.policies.includes("root")) return ROOT_DECISION;
-    const rule = this.#rulesOf(caller).find(access.path, access.operation === "list");
-    const hasSudo = rule !== undefined && (rule.capabilities & CAPABILITIES.sudo) !== 0;
+    const rules = rulesFor(this.#rulesOf(caller), access);
+    const hasSudo = rules.every((rule) => rule !== undefined && (rule.capabilities & CAPABILITIES.sudo) !== 0);
     if (access.operation === "help") return { allowed: true, hasSudo };
-    return { allowed: whyNot(rule, access) === undefined, hasSudo };
+    return { allowed: rules.every((rule) => whyNot(rule, access) === undefined), hasSudo };
   }
 
   /** {@link check} with its reasons. */
@@ -90,7 +92,8 @@ export class Acl {
     const decision = this.check(caller, access);
     if (caller.policies.includes("root")) return { ...decision, ...ROOT_REASONS };
     const rules = this.#rulesOf(caller);
-    const rule = rules.find(access.path, access.operation === "list");
+    const [asked, ...others] = rulesFor(rules, access);
+    const rule = [asked, ...others].find((one) => whyNot(one, access) !== undefined) ?? asked;
     const names = this.#namesOf(caller);
     return {
       ...decision,
@@ -127,7 +130,7 @@ export class Acl {
     for (const rule of this.#rulesOf(caller).all()) {
       const capabilities = namesOf(rule);
       if (rule.pattern.isExact) exact[rule.pattern.text] = { capabilities };
-      else glob[rule.pattern.text.replace(/\*$/, "")] = { capabilities };
+      else glob[globKey(rule.pattern.text)] = { capabilities };
     }
     return { root: false, exact_paths: exact, glob_paths: glob };
   }
@@ -178,6 +181,14 @@ const ROOT_REASONS = {
   missingPolicies: [],
 } as const;
 
+/** The rule of a path, and that of its stored spelling where one speaks of it. */
+function rulesFor(rules: Rules, { path, canonicalPath, operation }: Access): (Rule | undefined)[] {
+  const asked = rules.find(path, operation === "list");
+  if (canonicalPath === undefined) return [asked];
+  const stored = rules.find(canonicalPath, operation === "list");
+  return stored === undefined ? [asked] : [asked, stored];
+}
+
 /** Why a rule doesn't allow something; undefined where it does. */
 function whyNot(rule: Rule | undefined, access: Access): string | undefined {
   if (rule === undefined) return "no policy speaks of this path";
@@ -194,6 +205,11 @@ function wrappingRefusal({ minWrappingTtl, maxWrappingTtl }: Rule, ttl: number |
   if (ttl === null) return "the answer must be wrapped";
   if (minWrappingTtl !== null && ttl < minWrappingTtl) return "the wrapping TTL is too short";
   return maxWrappingTtl !== null && ttl > maxWrappingTtl ? "the wrapping TTL is too long" : undefined;
+}
+
+/** A prefix stands without its star, as upstream has it; with a `+` in it, it would be taken for the pattern without. */
+function globKey(pattern: string): string {
+  return pattern.includes("+") ? pattern : pattern.replace(/\*$/, "");
 }
 
 function namesOf(rule: Rule | undefined): string[] {

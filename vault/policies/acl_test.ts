@@ -145,19 +145,19 @@ Deno.test("policies of the token, the entity and its groups count together, as t
     const { entityId } = first.entity!.record;
     const has = () => acl.capabilities(present(it, entityId, ["t"]), "a");
     deepEqual(has(), ["read", "update"]);
-    const { record: inner } = await identity.groups.write({ name: "inner" }, { memberEntityIds: [entityId] }, true);
+    const { record: inner } = await identity.groups.write({ name: "inner" }, { memberEntityIds: [entityId] }, SUDO);
     const { record: outer } = await identity.groups.write({ name: "outer" }, {
       policies: ["o"],
       memberGroupIds: [inner.id],
-    }, true);
+    }, SUDO);
     deepEqual(has(), ["list", "read", "update"]);
-    await identity.groups.write({ id: inner.id }, { policies: ["g"] }, true);
+    await identity.groups.write({ id: inner.id }, { policies: ["g"] }, SUDO);
     deepEqual(has(), ["delete", "list", "read", "update"]);
     await identity.groups.delete(outer.id);
-    await identity.groups.write({ id: inner.id }, { memberEntityIds: [] }, true);
+    await identity.groups.write({ id: inner.id }, { memberEntityIds: [] }, SUDO);
     await identity.entities.write({ id: entityId }, { policies: [] }, SUDO);
     deepEqual(has(), ["read"]);
-    await identity.groups.write({ id: inner.id }, { memberEntityIds: [entityId] }, true);
+    await identity.groups.write({ id: inner.id }, { memberEntityIds: [entityId] }, SUDO);
     deepEqual(has(), ["delete", "read"]);
   });
 });

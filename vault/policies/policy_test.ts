@@ -175,3 +175,21 @@ Deno.test("the policies that every vault has are policies without warnings, and 
     }
   }
 });
+
+for (
+  const text of [
+    `path "a"\n{\n  capabilities = ["read"]\n}`,
+    `path "a" { capabilities =\n ["read"] }`,
+    `path "a" # why\n{}`,
+  ]
+) {
+  Deno.test(`HCL 1 lets a line end before a brace and after an equals sign: ${JSON.stringify(text)}`, () => {
+    equal(parsePolicy(text).stanzas.length, 1);
+  });
+}
+
+Deno.test("a problem in JSON is named with its line", () => {
+  for (const text of [`{\n"path":{\n"a":{"capabilities":["fly"]}}}`, `{\n"path":{\n"a":{,}}}`]) {
+    throws(() => parsePolicy(text), /line 3/);
+  }
+});

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { HclValue } from "./hcl.ts";
 import { comparePatterns, compilePattern, type PathPattern } from "./pattern.ts";
 import { CAPABILITIES, type ParameterRules, type Policy, type Stanza } from "./policy.ts";
 import { renderTemplate, type TemplateSubject } from "./template.ts";
@@ -40,16 +41,17 @@ export class Rules {
 
   constructor(policies: readonly (readonly [name: string, policy: Policy])[], subject: TemplateSubject) {
     const dropped: DroppedStanza[] = [];
-    const byPattern = new Map<string, Rule>();
+    const byPath = new Map<string, Said[]>();
     for (const [name, policy] of policies) {
       for (const stanza of policy.stanzas) {
         const origin = { policy: name, path: stanza.path, line: stanza.line };
         const path = renderTemplate(stanza.parts, subject);
-        if (typeof path === "string") byPattern.set(path, merged(byPattern.get(path), path, stanza, origin));
-        else dropped.push({ ...origin, reason: path.dropped });
+        if (typeof path !== "string") dropped.push({ ...origin, reason: path.dropped });
+        else if (!byPath.get(path)?.push({ stanza, origin })) byPath.set(path, [{ stanza, origin }]);
       }
     }
-    for (const [path, rule] of byPattern) {
+    for (const [path, said] of byPath) {
+      const rule = ruleOf(path, said);
       if (rule.pattern.isExact) this.#exact.set(path, rule);
       else this.#patterns.push(rule);
     }
@@ -86,34 +88,39 @@ function isDenial({ capabilities }: Rule): boolean {
   return (capabilities & CAPABILITIES.deny) !== 0;
 }
 
-function merged(before: Rule | undefined, path: string, stanza: Stanza, origin: Origin): Rule {
-  if (before === undefined) {
-    const { capabilities, allowed, denied, required, minWrappingTtl, maxWrappingTtl } = stanza;
-    const pattern = compilePattern(path);
-    return { pattern, capabilities, allowed, denied, required, minWrappingTtl, maxWrappingTtl, origins: [origin] };
-  }
-  const capabilities = before.capabilities | stanza.capabilities;
+/** One stanza of a path, and where it stands. */
+interface Said {
+  readonly stanza: Stanza;
+  readonly origin: Origin;
+}
+
+/** Merges the stanzas of a path in one go: there may be thousands. */
+function ruleOf(path: string, said: readonly Said[]): Rule {
+  const stanzas = said.map(({ stanza }) => stanza);
+  const capabilities = stanzas.reduce((all, stanza) => all | stanza.capabilities, 0);
   return {
-    pattern: before.pattern,
+    pattern: compilePattern(path),
     capabilities: capabilities & CAPABILITIES.deny ? CAPABILITIES.deny : capabilities,
-    allowed: united(before.allowed, stanza.allowed),
-    denied: united(before.denied, stanza.denied),
-    required: [...new Set([...before.required, ...stanza.required])],
-    minWrappingTtl: greater(before.minWrappingTtl, stanza.minWrappingTtl),
-    maxWrappingTtl: lesser(before.maxWrappingTtl, stanza.maxWrappingTtl),
-    origins: [...before.origins, origin],
+    allowed: united(stanzas.map((stanza) => stanza.allowed)),
+    denied: united(stanzas.map((stanza) => stanza.denied)),
+    required: [...new Set(stanzas.flatMap((stanza) => stanza.required))],
+    minWrappingTtl: stanzas.map((stanza) => stanza.minWrappingTtl).reduce(greater),
+    maxWrappingTtl: stanzas.map((stanza) => stanza.maxWrappingTtl).reduce(lesser),
+    origins: said.map(({ origin }) => origin),
   };
 }
 
 /** A stanza without the block doesn't lift what another restricts; no values are all values. */
-function united(a: ParameterRules | null, b: ParameterRules | null): ParameterRules | null {
-  if (a === null || b === null) return a ?? b;
-  const all = new Map(a);
-  for (const [key, values] of b) {
-    const known = all.get(key);
-    if (known === undefined) all.set(key, values);
-    else all.set(key, known.length === 0 || values.length === 0 ? [] : [...known, ...values]);
+function united(blocks: readonly (ParameterRules | null)[]): ParameterRules | null {
+  const said = blocks.filter((block) => block !== null);
+  if (said.length < 2) return said[0] ?? null;
+  const all = new Map<string, HclValue[]>();
+  const unrestricted = new Set<string>();
+  for (const [key, values] of said.flatMap((block) => [...block])) {
+    if (!all.get(key)?.push(...values)) all.set(key, [...values]);
+    if (values.length === 0) unrestricted.add(key);
   }
+  for (const key of unrestricted) all.set(key, []);
   return all;
 }
 

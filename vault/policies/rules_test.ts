@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { comparePatterns, compilePattern } from "./pattern.ts";
 import { CAPABILITIES, parsePolicy } from "./policy.ts";
@@ -115,4 +115,41 @@ Deno.test("find() gives what a search through every pattern gives", () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+for (
+  const text of [
+    `path "a" { capabilities = ["deny"]\n capabilities = ["read"] }`,
+    `{"path":{"a":{"capabilities":["deny"]},"a":{"capabilities":["read"]}}}`,
+    `{"path":{"a":{"capabilities":["deny"]}},"path":{"a":{"capabilities":["read"]}}}`,
+    `{"path":{"a":{"capabilities":["deny"],"capabilities":["read"]}}}`,
+  ]
+) {
+  Deno.test(`a key that stands twice loses no denial: ${text.replaceAll("\n", " ")}`, () => {
+    let rules: Rules;
+    try {
+      rules = new Rules([["p", parsePolicy(text)]], NOBODY);
+    } catch {
+      return; // a refusal is right too
+    }
+    equal(rules.find("a", false)!.capabilities, CAPABILITIES.deny);
+  });
+}
+
+Deno.test("a denied parameter that stands twice loses no value", () => {
+  let stanza;
+  try {
+    stanza = parsePolicy(`path "a" { denied_parameters = { "p" = ["x"]\n "P" = ["y"] } }`).stanzas[0]!;
+  } catch {
+    return;
+  }
+  deepEqual(stanza.denied!.get("p"), ["x", "y"]);
+});
+
+Deno.test("rules of large policies are built without a long pause", () => {
+  const policy = parsePolicy(`path "a" { capabilities = ["read"] }\n`.repeat(2000));
+  const start = performance.now();
+  new Rules(Array.from({ length: 10 }, (_, i) => [`p${i}`, policy] as const), NOBODY);
+  const ms = performance.now() - start;
+  ok(ms < 100, `${ms.toFixed(0)} ms`);
 });

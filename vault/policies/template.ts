@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { IdentityView } from "../identity/view.ts";
+import { type IdentityView, ownIds } from "../identity/view.ts";
 import type { Json } from "../storage/identity_records.ts";
 
 /** A path with the names of what is put into it, alternating: text, name, text, …; one text where there is none. */
@@ -77,9 +77,9 @@ function valueOf(name: string, view: IdentityView, subject: TemplateSubject): st
   return group === undefined ? undefined : groupValue(view, group);
 }
 
-function metadataOf({ id, metadata }: IdentityView, key: string): string | undefined {
-  const entry = Object.hasOwn(metadata, key) ? metadata[key] : undefined;
-  return entry === undefined || entry.by === id ? undefined : textOf(entry.value);
+function metadataOf(view: IdentityView, key: string): string | undefined {
+  const entry = ownValue(view.metadata, key);
+  return entry === undefined || ownIds(view).has(entry.by) ? undefined : textOf(entry.value);
 }
 
 function aliasValue(view: IdentityView, rest: string, { accessorOf }: TemplateSubject): string | undefined {
@@ -92,7 +92,7 @@ function aliasValue(view: IdentityView, rest: string, { accessorOf }: TemplateSu
   if (field === "id") return alias.id;
   if (field === "name") return alias.name;
   const [custom, own] = [after(field, "custom_metadata."), after(field, "metadata.")];
-  if (custom !== undefined) return ownValue(alias.customMetadata, custom);
+  if (custom !== undefined) return toldValue(view, alias.customMetadata, alias.customMetadataBy, custom);
   return own === undefined ? undefined : ownValue(alias.metadata, own);
 }
 
@@ -105,7 +105,7 @@ function groupValue(view: IdentityView, rest: string): string | undefined {
     if (field === "id" && names !== undefined) return group.id;
     if (field === "name" && ids !== undefined) return group.name;
     const key = after(field, "metadata.");
-    if (key !== undefined) return Object.hasOwn(group.metadata, key) ? textOf(group.metadata[key]!) : undefined;
+    if (key !== undefined) return toldValue(view, group.metadata, group.metadataBy, key);
   }
   return undefined;
 }
@@ -114,7 +114,18 @@ function after(text: string, prefix: string): string | undefined {
   return text.startsWith(prefix) ? text.slice(prefix.length) : undefined;
 }
 
-function ownValue(map: Readonly<Record<string, string>>, key: string): string | undefined {
+/** A value that somebody other than the entity set. */
+function toldValue(
+  view: IdentityView,
+  map: Readonly<Record<string, Json>>,
+  authors: Readonly<Record<string, string>> = {},
+  key: string,
+): string | undefined {
+  const value = ownValue(map, key);
+  return value === undefined || ownIds(view).has(ownValue(authors, key) ?? "") ? undefined : textOf(value);
+}
+
+function ownValue<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 

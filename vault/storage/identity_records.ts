@@ -63,6 +63,8 @@ export interface AliasRecord {
   readonly mountAccessor: string;
   readonly name: string;
   readonly customMetadata: Readonly<Record<string, string>>;
+  /** The entity ids of those who set keys of it; an absent key: an operator. */
+  readonly customMetadataBy?: Readonly<Record<string, string>>;
   /** Set by auth methods only. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly mergedFromEntityIds: readonly string[];
@@ -76,6 +78,8 @@ export interface GroupRecord {
   readonly name: string;
   readonly type: "internal" | "external";
   readonly metadata: Readonly<Record<string, Json>>;
+  /** The entity ids of those who set keys of it; an absent key: an operator. */
+  readonly metadataBy?: Readonly<Record<string, string>>;
   readonly policies: readonly string[];
   readonly memberEntityIds: readonly string[];
   readonly memberGroupIds: readonly string[];

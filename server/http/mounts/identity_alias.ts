@@ -7,7 +7,7 @@
 import type { AliasInput } from "../../../vault/identity/aliases.ts";
 import { text, textMap, type Values } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
-import { aliasBody, type IdentityParts, orNull } from "./identity_entity.ts";
+import { aliasBody, authorOf, type IdentityParts, orNull } from "./identity_entity.ts";
 
 const ALIAS = {
   id: text("the alias's id"),
@@ -48,10 +48,10 @@ export function identityAliasRoutes(parts: IdentityParts): Route[] {
 
 async function write(
   { identity }: IdentityParts,
-  { values, hasSudo }: ApiRequest<typeof ALIAS>,
+  request: ApiRequest<typeof ALIAS>,
   id: string | undefined,
 ): Promise<ApiAnswer> {
-  const { record, isChanged } = await identity.aliases.write(inputOf(values, id), hasSudo);
+  const { record, isChanged } = await identity.aliases.write(inputOf(request.values, id), authorOf(request));
   return isChanged ? { data: { id: record.id, canonical_id: record.entityId } } : null;
 }
 

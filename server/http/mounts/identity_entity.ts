@@ -68,6 +68,10 @@ export function identityEntityRoutes(parts: IdentityParts): Route[] {
     route({
       path: "entity/name/*rest.name",
       summary: "One entity by its name.",
+      stored: ({ name }) => {
+        const found = entities.byName(name!);
+        return { name: found === undefined ? name! : identity.nameOf(found) };
+      },
       fields: ENTITY,
       read: ({ params }) => read(entities.byName(params["name"]!), parts),
       write: async (request) => {

@@ -9,7 +9,7 @@ import type { GroupRecord } from "../../../vault/storage/identity_records.ts";
 import { commaList, jsonMap, text, type Values } from "../fields.ts";
 import { type ApiAnswer, type Route, route } from "../route.ts";
 import { rfc3339 } from "../timestamps.ts";
-import { type IdentityParts, orNull } from "./identity_entity.ts";
+import { authorOf, type IdentityParts, orNull } from "./identity_entity.ts";
 
 const GROUP = {
   id: text("the group's id"),
@@ -29,10 +29,10 @@ export function identityGroupRoutes(parts: IdentityParts): Route[] {
       path: "group",
       summary: "Makes a group, or changes the one with this id or name.",
       fields: GROUP,
-      write: async ({ values, hasSudo }) => {
-        const { id, name } = values;
+      write: async (request) => {
+        const { id, name } = request.values;
         const where = { ...(id ? { id } : {}), ...(name ? { name } : {}) };
-        return answerOf(await groups.write(where, inputOf(values), hasSudo));
+        return answerOf(await groups.write(where, inputOf(request.values), authorOf(request)));
       },
     }),
     route({ path: "group/id", summary: "All groups by id.", list: () => listById(parts) }),
@@ -42,8 +42,8 @@ export function identityGroupRoutes(parts: IdentityParts): Route[] {
       summary: "One group by its id.",
       fields: GROUP,
       read: ({ params }) => read(groups.byId(params["id"]!), parts),
-      write: async ({ params, values, hasSudo }) => {
-        await groups.write({ id: params["id"]! }, inputOf(values), hasSudo);
+      write: async (request) => {
+        await groups.write({ id: request.params["id"]! }, inputOf(request.values), authorOf(request));
         return null;
       },
       delete: async ({ params }) => {
@@ -54,10 +54,11 @@ export function identityGroupRoutes(parts: IdentityParts): Route[] {
     route({
       path: "group/name/*rest.name",
       summary: "One group by its name.",
+      stored: ({ name }) => ({ name: groups.byName(name!)?.name ?? name! }),
       fields: GROUP,
       read: ({ params }) => read(groups.byName(params["name"]!), parts),
-      write: async ({ params, values, hasSudo }) =>
-        answerOf(await groups.write({ name: params["name"]! }, inputOf(values), hasSudo)),
+      write: async (request) =>
+        answerOf(await groups.write({ name: request.params["name"]! }, inputOf(request.values), authorOf(request))),
       delete: async ({ params }) => {
         const found = groups.byName(params["name"]!);
         if (found !== undefined) await groups.delete(found.id);

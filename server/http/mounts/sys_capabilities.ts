@@ -11,6 +11,7 @@ import type { ServiceTokens } from "../../../vault/service_tokens/service_tokens
 import { commaList, object, text, type Values } from "../fields.ts";
 import { HttpProblem, wrapped } from "../problem.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
+import type { Target } from "../router.ts";
 
 /** What these routes need. */
 export interface CapabilityParts {
@@ -19,6 +20,8 @@ export interface CapabilityParts {
   readonly identity: Identity;
   /** What a user of the vault may do by their evt token, or else by their logins; undefined where there is no such user. */
   holderOfUser(name: string): Holder | undefined;
+  /** Where a path leads. */
+  find(path: string): Target;
 }
 
 const PATHS = { paths: commaList("the paths"), path: commaList("the path, or paths") };
@@ -93,23 +96,23 @@ function holderOfAccessor(accessor: string | undefined, tokens: ServiceTokens): 
 
 /** Of oneself anybody may ask who may call this; of others it needs `sudo`. */
 function explain(request: ApiRequest<typeof EXPLAIN>, parts: CapabilityParts): ApiAnswer {
-  const { values, hasSudo, caller } = request;
-  const holder = holderOf(values, parts) ?? caller;
-  if (holder !== caller && !hasSudo) {
-    throw new VaultError("permission_denied", "explaining somebody else's rights needs sudo on this path");
-  }
+  const { values, caller } = request;
+  const holder = isOfCaller(request, parts) ? caller : holderOf(values, parts) ?? caller;
   const operation = OPERATIONS.find((one) => one === (values.operation ?? "read"));
   if (operation === undefined) {
     throw new VaultError("invalid_argument", `operation must be one of ${OPERATIONS.join(", ")}`);
   }
   if (!values.path) throw new VaultError("invalid_argument", "path must be supplied");
   const bare = values.path.replace(/^\/+/, "").replace(/^v1\//, "");
+  const path = operation === "list" && !bare.endsWith("/") ? `${bare}/` : bare;
+  const { match, canonicalPath } = parts.find(path);
   const access: Access = {
-    path: operation === "list" && !bare.endsWith("/") ? `${bare}/` : bare,
+    path,
+    canonicalPath,
     operation,
     parameters: new Map(Object.entries(values.parameters ?? {})),
     wrapTtlSeconds: null,
-    needsSudo: false,
+    needsSudo: match?.route.needsSudo ?? false,
   };
   const { allowed, reason, pattern, stanzas, capabilities, dropped, missingPolicies } = parts.acl.explain(
     holder,
@@ -128,6 +131,24 @@ function explain(request: ApiRequest<typeof EXPLAIN>, parts: CapabilityParts): A
       missing_policies: missingPolicies,
     },
   };
+}
+
+/**
+ * Whether it is the caller's own rights that are asked for.
+ *
+ * @throws {VaultError} `permission_denied` for anybody else's without `sudo`, whether or not there is such a one.
+ */
+function isOfCaller(
+  { values: { token, accessor, user, entity_id: entityId }, caller, hasSudo }: ApiRequest<typeof EXPLAIN>,
+  { tokens }: CapabilityParts,
+): boolean {
+  if (token) {
+    if ((tokens.find(token)?.hash ?? tokens.findEvt(token)?.tokenHash) === caller.tokenHash) return true;
+  } else if (accessor) {
+    if (caller.accessor === accessor) return true;
+  } else if (!user && !entityId) return true;
+  if (hasSudo) return false;
+  throw new VaultError("permission_denied", "explaining somebody else's rights needs sudo on this path");
 }
 
 function holderOf(values: Values<typeof EXPLAIN>, parts: CapabilityParts): Holder | undefined {

@@ -5,6 +5,7 @@ import type { ApiCaller } from "../../../vault/service_tokens/caller.ts";
 import type { MountRecord } from "../../../vault/storage/identity_records.ts";
 import { type Access, createIdentityApi } from "../api.ts";
 import { type LeaseDirectory, type LeaseInfo, NO_LEASES, sysLeaseRoutes } from "./sys_leases.ts";
+import { Router } from "../router.ts";
 
 const MOUNT = { section: "secret", path: "sys/", type: "system" } as MountRecord;
 const CALLER = { policies: ["p"], entity: null, isLastUse: false } as unknown as ApiCaller;
@@ -38,8 +39,8 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
   };
   const asked: Access[] = [];
   const handle = createIdentityApi({
-    mounts: { byPath: (section, path) => section === "secret" && path === "sys/" ? MOUNT : undefined },
-    backends: [{ type: "system", section: "secret", description: "", routes: sysLeaseRoutes(leases) }],
+    router: new Router({ byPath: (section, path) => section === "secret" && path === "sys/" ? MOUNT : undefined })
+      .add({ type: "system", section: "secret", description: "", routes: sysLeaseRoutes(leases) }),
     logger: new MemoryLogger(),
     authenticate: () => CALLER,
     takePlace: () => {},

@@ -11,6 +11,10 @@ import { type ApiAnswer, type Route, route } from "../route.ts";
 
 /** The routes. */
 export function sysLockedUserRoutes(lockout: Lockout, mounts: MountTable): Route[] {
+  const stored = ({ accessor, alias }: Readonly<Record<string, string>>) => ({
+    accessor: mounts.resolve(accessor!)?.accessor ?? accessor!,
+    alias: alias!.toLowerCase(),
+  });
   return [
     route({
       path: "locked-users",
@@ -21,9 +25,10 @@ export function sysLockedUserRoutes(lockout: Lockout, mounts: MountTable): Route
     route({
       path: "locked-users/:segment.accessor/unlock/*rest.alias",
       summary: "Lets a user try again at once.",
+      stored,
       write: ({ params }) => {
-        const accessor = mounts.resolve(params["accessor"]!)?.accessor ?? params["accessor"]!;
-        lockout.unlock(accessor, params["alias"]!.toLowerCase());
+        const { accessor, alias } = stored(params);
+        lockout.unlock(accessor, alias);
         return null;
       },
     }),

@@ -15,7 +15,7 @@ const POLICY = text("the policy: HCL or JSON, or base64 of it");
 /** The routes. */
 export function sysPolicyRoutes(policies: PolicyService): Route[] {
   const remove = async ({ params }: { readonly params: Readonly<Record<string, string>> }): Promise<ApiAnswer> => {
-    await policies.delete(params["name"]!.toLowerCase());
+    await policies.delete(storedName(params));
     return null;
   };
   return [
@@ -28,11 +28,12 @@ export function sysPolicyRoutes(policies: PolicyService): Route[] {
       path: "policies/acl/*rest.name",
       summary: "One policy.",
       fields: { policy: POLICY },
+      stored: (params) => ({ name: storedName(params) }),
       read: ({ params }) => {
-        const record = policies.get(params["name"]!.toLowerCase());
+        const record = policies.get(storedName(params));
         return record === undefined ? null : { data: { name: record.name, policy: record.text } };
       },
-      write: ({ params, values, warn }) => put(policies, params["name"]!, values.policy, warn),
+      write: ({ params, values, warn }) => put(policies, params, values.policy, warn),
       delete: remove,
     }),
     route({
@@ -45,8 +46,9 @@ export function sysPolicyRoutes(policies: PolicyService): Route[] {
       path: "policy/*rest.name",
       summary: "One policy, by the old path.",
       fields: { policy: POLICY, rules: text("the old name of policy") },
+      stored: (params) => ({ name: storedName(params) }),
       read: ({ params }) => {
-        const record = policies.get(params["name"]!.toLowerCase());
+        const record = policies.get(storedName(params));
         if (record === undefined) return null;
         return { data: { name: record.name, rules: record.text }, isDuplicated: true };
       },
@@ -54,11 +56,16 @@ export function sysPolicyRoutes(policies: PolicyService): Route[] {
         if (values.policy === undefined && values.rules !== undefined) {
           warn("'rules' is deprecated, please use 'policy' instead");
         }
-        return put(policies, params["name"]!, values.policy ?? values.rules, warn);
+        return put(policies, params, values.policy ?? values.rules, warn);
       },
       delete: remove,
     }),
   ];
+}
+
+/** Names of policies have no case, and no space around them. */
+function storedName(params: Readonly<Record<string, string>>): string {
+  return params["name"]!.trim().toLowerCase();
 }
 
 function names(policies: PolicyService): ApiAnswer {
@@ -68,16 +75,16 @@ function names(policies: PolicyService): ApiAnswer {
 
 async function put(
   policies: PolicyService,
-  given: string,
+  params: Readonly<Record<string, string>>,
   policy: string | undefined,
   warn: (text: string) => void,
 ): Promise<ApiAnswer> {
   if (policy === undefined || policy === "") {
     throw new VaultError("invalid_argument", "'policy' parameter not supplied or empty");
   }
-  const name = given.trim().toLowerCase();
+  const name = storedName(params);
   const warnings = await policies.put(name, decoded(policy));
-  if (name !== given) warn(`policy name was converted to ${name}`);
+  if (name !== params["name"]) warn(`policy name was converted to ${name}`);
   warnings.forEach(warn);
   return null;
 }

@@ -83,6 +83,7 @@ function userRoutes(parts: UserpassParts): Route[] {
     route({
       path: "users/:email.username",
       summary: "One user.",
+      stored,
       fieldProblemPrefix: NO_PREFIX,
       fields: USER,
       exists: ({ username }, mount) => users.get(mount, username!) !== undefined,
@@ -97,6 +98,11 @@ function userRoutes(parts: UserpassParts): Route[] {
       },
     }),
   ];
+}
+
+/** Names of users are kept in lower case. */
+function stored({ username }: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return { username: username!.toLowerCase() };
 }
 
 async function writeUser(request: ApiRequest<typeof USER>, parts: UserpassParts): Promise<ApiAnswer> {
@@ -119,6 +125,7 @@ function partRoutes(parts: UserpassParts): Route[] {
     route({
       path: "users/:email.username/password",
       summary: "Sets a user's password; users set their own by giving the old one, which ends their other sessions.",
+      stored,
       fieldProblemPrefix: NO_PREFIX,
       fields: { password: PASSWORD, password_hash: USER.password_hash, old_password: text("the present password") },
       write: (request) => setPassword(request, parts),
@@ -126,6 +133,7 @@ function partRoutes(parts: UserpassParts): Route[] {
     route({
       path: "users/:email.username/policies",
       summary: "Sets the policies of a user's tokens.",
+      stored,
       fieldProblemPrefix: NO_PREFIX,
       fields: { token_policies: TOKEN_PARAMS.token_policies, policies: USER.policies },
       write: async (request) => {
