@@ -125,6 +125,7 @@ Deno.test("S11: where names clash a login makes an entity of its own, with a nam
     // The other way round: a login first, then a user of the same name.
     await api.withUsers("finn");
     const login = await api.login("finn");
+    api.vault.clock.advance(1);
     const finn = api.vault.identify(await api.vault.issue("finn")).user.record.entityId;
     const taken = await api.must("GET", `identity/entity/id/${finn}`);
     equal((await api.must("GET", `identity/entity/id/${login.entity_id}`)).name, "finn");

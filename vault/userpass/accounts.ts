@@ -8,6 +8,7 @@ import { VaultError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { cleanPolicies } from "../identity/policies.ts";
 import type { MountTable } from "../mounts/mount_table.ts";
+import { quoteName } from "../names.ts";
 import type { User } from "../state.ts";
 import type { MountRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
@@ -111,9 +112,9 @@ export class UserAccounts {
 
   /** Lets a user try again at once; `not_found` where they have no login. */
   unlock(name: string): void {
-    for (const { mount, username } of this.#loginsOf(this.#user(name))) {
-      this.#in.lockout.unlock(mount.accessor, username);
-    }
+    const logins = this.#loginsOf(this.#user(name));
+    if (logins.length === 0) throw new VaultError("not_found", `User ${quoteName(name)} has no login`);
+    for (const { mount, username } of logins) this.#in.lockout.unlock(mount.accessor, username);
   }
 
   /** A user by their exact name. */

@@ -163,6 +163,8 @@ Deno.test("an unlock lets a user try at once, and is for users who are there", a
     office.accounts.unlock("ida");
     await office.login("ida", "pw");
     throws(() => office.accounts.unlock("nobody"), refused("not_found"));
+    await office.it.issue("kim");
+    throws(() => office.accounts.unlock("kim"), refused("not_found"));
     throws(() => office.accounts.loginsOf("nobody"), refused("not_found"));
   });
 });

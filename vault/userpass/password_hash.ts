@@ -47,7 +47,8 @@ export function assertImportable(hash: string): void {
  */
 export function assertPassword(password: string): void {
   if (password === "") throw new VaultError("invalid_argument", "missing password");
-  if (Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && password.isWellFormed()) return;
+  if (!password.isWellFormed()) throw new VaultError("invalid_argument", "the password is not valid Unicode text");
+  if (Buffer.byteLength(password) <= MAX_PASSWORD_BYTES) return;
   throw new VaultError("invalid_argument", `password length exceeds ${MAX_PASSWORD_BYTES} bytes`);
 }
 

@@ -90,6 +90,8 @@ export class PasswordPool implements PasswordHasher {
       worker.terminate();
       this.#fail(this.#busy.get(worker));
       this.#busy.delete(worker);
+      // A thread may also die while it has nothing to do; nobody must be given to it then.
+      if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1);
       this.#next();
     };
     return worker;

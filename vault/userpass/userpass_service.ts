@@ -13,6 +13,8 @@ import { assertImportable, assertPassword, bcryptCost } from "./password_hash.ts
 import type { PasswordHasher } from "./password_pool.ts";
 import type { Identity } from "../identity/identity.ts";
 
+const MAX_NAME_LENGTH = 512;
+
 /** What a write of a user may say; absent fields stay. */
 export interface UserpassInput {
   readonly password?: string;
@@ -74,6 +76,9 @@ export class UserpassService {
     input: { readonly passwordHash: string | undefined; readonly params?: Partial<TokenParams> },
   ): Write {
     const before = this.get(mount, username);
+    if (before === undefined && username.length > MAX_NAME_LENGTH) {
+      throw new VaultError("invalid_argument", `a username has at most ${MAX_NAME_LENGTH} characters`);
+    }
     if (before === undefined && input.passwordHash === undefined) {
       throw new VaultError("invalid_argument", "missing password: must provide either password or password_hash");
     }

@@ -362,3 +362,12 @@ Deno.test("five answers of a vault that is too busy lock nobody out", async () =
     equal(api.vault.vault.engine.lockout.locked().length, 0);
   });
 });
+
+Deno.test("a username that no alias could have is refused before anything is stored", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("u".repeat(512));
+    const { status } = await api.operator("POST", `auth/userpass/users/${"u".repeat(513)}`, { password: "pw" });
+    equal(status, 400);
+    equal(api.vault.disk.table("userpass_user").size, 1);
+  });
+});
