@@ -6,7 +6,7 @@
  */
 
 import { systemRandom } from "../server/clock.ts";
-import { loadNativeJwt } from "../server/native_jwt.ts";
+import { loadNativeLibraries } from "../server/native_libraries.ts";
 import { PasswordPool } from "../vault/userpass/password_pool.ts";
 import { type Claims, makeKeyPair, signerOf } from "../vault/oidc/algorithms.ts";
 
@@ -27,7 +27,7 @@ async function rate(work: () => Promise<unknown> | unknown): Promise<number> {
 }
 
 const folder = await Deno.makeTempDir();
-const native = await loadNativeJwt({ folder: `${folder}/native`, logger: { log: () => {} } });
+const { jwt, argon2 } = await loadNativeLibraries({ folder: `${folder}/native`, logger: { log: () => {} } });
 const claims: Claims = {
   iss: "https://vault.example:8200/v1/identity/oidc",
   sub: crypto.randomUUID(),
@@ -42,12 +42,12 @@ const claims: Claims = {
 const rates: Record<string, number> = {};
 for (const algorithm of ["RS256", "ES256", "EdDSA"] as const) {
   const { privateKey } = await makeKeyPair(algorithm);
-  const signer = await signerOf(algorithm, "kid", privateKey, native);
+  const signer = await signerOf(algorithm, "kid", privateKey, jwt);
   rates[algorithm] = await rate(() => signer.sign(claims));
 }
 const pool = new PasswordPool(systemRandom, Math.min(navigator.hardwareConcurrency, 4));
 const hash = await pool.hash("correct horse");
-rates["password"] = await rate(() => pool.verify("correct horse", hash));
+rates["password"] = await rate(() => (argon2 ?? pool).verify("correct horse", hash));
 pool.close();
 await Deno.remove(folder, { recursive: true });
 Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(rates)));

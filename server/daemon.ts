@@ -25,7 +25,7 @@ import { createVaultApi, OPERATOR } from "./http/identity_api.ts";
 import { assertTlsPossible, type PreparedTls, prepareTls } from "./listener_tls.ts";
 import { type Faces, Listeners } from "./listeners.ts";
 import { LineLogger } from "./logger.ts";
-import { loadNativeJwt } from "./native_jwt.ts";
+import { loadNativeLibraries } from "./native_libraries.ts";
 import { Metrics } from "./metrics.ts";
 import { ProcessFacts } from "./process_facts.ts";
 import { loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
@@ -150,7 +150,7 @@ export class Daemon {
   async #openVault(): Promise<Vault> {
     const { config, credentialsDir } = this.#sources;
     // Before the first thread: one that is there already would keep the permission that is given up after it.
-    const nativeJwt = await loadNativeJwt({ folder: `${config.dataDir}/native`, logger: this.#logger });
+    const native = await loadNativeLibraries({ folder: `${config.dataDir}/native`, logger: this.#logger });
     const store = new SqliteStore(`${config.dataDir}/runevault.db`, (reason) => this.#die(reason));
     const closeStore = () => store.close();
     this.#undo.push(closeStore);
@@ -173,7 +173,8 @@ export class Daemon {
       // One core stays with the event loop, or token checks would wait for their turn on a busy machine.
       scoreThreads: Math.max(1, navigator.hardwareConcurrency - 1),
       passwordThreads: Math.min(navigator.hardwareConcurrency, MAX_PASSWORD_THREADS),
-      nativeJwt,
+      nativeJwt: native.jwt,
+      nativeArgon2: native.argon2,
       rolesPath: config.rolesFile,
       tokensPath: config.tokensFile,
     });

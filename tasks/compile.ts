@@ -15,7 +15,7 @@ const PERMISSIONS = [
   "--allow-net",
   "--allow-env",
   "--allow-sys=hostname,networkInterfaces,uid,gid,cpus",
-  // For the one native library; given up at start once that is loaded (S26).
+  // For the native libraries; given up at start once they are loaded (S26).
   "--allow-ffi",
   "--no-prompt",
 ];
@@ -28,11 +28,15 @@ const SHAPE = ["--bundle", "--minify", "--no-code-cache", "--unstable-net"];
 
 const MAX_BYTES = 110_000_000;
 const OUTPUT = "dist/runevault";
-/** Where `server/native_jwt.ts` looks for it inside the program. */
-const NATIVE = "dist/native/jsonwebtoken.linux-x64-gnu.node";
+/** Where `server/native_libraries.ts` looks for them inside the program. */
+const NATIVE = "dist/native";
+const LIBRARIES = ["@node-rs/jsonwebtoken-linux-x64-gnu", "@node-rs/argon2-linux-x64-gnu"];
 
-await Deno.mkdir("dist/native", { recursive: true });
-await Deno.copyFile(createRequire(import.meta.url).resolve("@node-rs/jsonwebtoken-linux-x64-gnu"), NATIVE);
+await Deno.mkdir(NATIVE, { recursive: true });
+for (const library of LIBRARIES) {
+  const file = createRequire(import.meta.url).resolve(library);
+  await Deno.copyFile(file, `${NATIVE}/${file.slice(file.lastIndexOf("/") + 1)}`);
+}
 const command = new Deno.Command(Deno.execPath(), {
   args: ["compile", "--quiet", ...SHAPE, ...PERMISSIONS, "--include", NATIVE, "--output", OUTPUT, "main.ts"],
 });

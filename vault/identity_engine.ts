@@ -28,7 +28,8 @@ import type { Surroundings } from "./tokens/token_service.ts";
 import { UserAccounts } from "./userpass/accounts.ts";
 import { Lockout } from "./userpass/lockout.ts";
 import { UserpassLogin } from "./userpass/login.ts";
-import { PasswordPool } from "./userpass/password_pool.ts";
+import { type NativeArgon2, NativePasswords } from "./userpass/native_passwords.ts";
+import { type PasswordHasher, PasswordPool } from "./userpass/password_pool.ts";
 import { UserpassService } from "./userpass/userpass_service.ts";
 
 /** What the engine needs. */
@@ -40,6 +41,8 @@ export interface EngineSurroundings extends Surroundings {
   readonly passwordThreads: number;
   /** Native code that signs identity tokens faster than the runtime. */
   readonly nativeJwt?: NativeJwt | undefined;
+  /** Hashes passwords where it is there. */
+  readonly nativeArgon2?: NativeArgon2 | undefined;
 }
 
 /** Types that operators may mount. */
@@ -68,12 +71,12 @@ export class IdentityEngine {
   readonly identityTokens: IdentityTokens;
   readonly oidcProvider: OidcProvider;
   readonly #logger: Logger;
-  readonly #hasher: PasswordPool;
+  readonly #hasher: PasswordHasher;
 
   constructor(around: EngineSurroundings) {
     const { state, writer, clock, random, sealKey } = around;
     this.#logger = around.logger;
-    this.#hasher = new PasswordPool(random, around.passwordThreads);
+    this.#hasher = hasherOf(around);
     const mounts = this.mounts = new MountTable(around, MOUNTABLE);
     const identity = this.identity = new Identity(around, mounts);
     this.policies = new PolicyService(around);
@@ -139,4 +142,9 @@ export class IdentityEngine {
     this.oidcKeys.close();
     this.#hasher.close();
   }
+}
+
+function hasherOf({ random, passwordThreads: size, nativeArgon2: native }: EngineSurroundings): PasswordHasher {
+  const others = new PasswordPool(random, size);
+  return native === undefined ? others : new NativePasswords({ native, others, random, size });
 }

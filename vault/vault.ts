@@ -23,6 +23,7 @@ import type { Store } from "./storage/store.ts";
 import { Authenticator } from "./tokens/authenticator.ts";
 import { TokenExpiry } from "./tokens/token_expiry.ts";
 import { TokenService } from "./tokens/token_service.ts";
+import type { NativeArgon2 } from "./userpass/native_passwords.ts";
 import { UserService } from "./users/user_service.ts";
 import { Writer } from "./writer.ts";
 
@@ -49,6 +50,8 @@ export interface VaultOptions {
   readonly passwordThreads: number;
   /** Native code that signs identity tokens faster than the runtime. */
   readonly nativeJwt?: NativeJwt | undefined;
+  /** Hashes passwords where it is there. */
+  readonly nativeArgon2?: NativeArgon2 | undefined;
   readonly rolesPath: string;
   readonly tokensPath: string;
 }
@@ -118,8 +121,9 @@ export class Vault {
     const fheKeys = () => this.keyRing.publicFiles;
     this.bundles = new KeyBundles({ state, secrets, keys, users, clock, settings, v1Policy: envelopeV1, fheKeys });
     const { authenticator } = this;
-    const { passwordThreads, nativeJwt } = options;
-    const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, nativeJwt };
+    const { passwordThreads, nativeJwt, nativeArgon2 } = options;
+    const native = { nativeJwt, nativeArgon2 };
+    const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, ...native };
     this.engine = new IdentityEngine(around);
     this.tokens.noteOtherCredentials((entityId) => this.engine.tokens.index.countOf(entityId) > 0);
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };

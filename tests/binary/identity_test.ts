@@ -30,5 +30,5 @@ Deno.test("the binary hashes passwords in its threads and signs natively what jo
   const { payload, protectedHeader } = await jwtVerify(body.data.token, keys, { audience: "app" });
   equal(payload.sub, entity_id);
   equal(protectedHeader.alg, "RS256");
-  equal(api.server.log.includes("native_signing_off"), false, api.server.log);
+  equal(api.server.log.includes("native_library_off"), false, api.server.log);
 });

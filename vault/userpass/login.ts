@@ -17,7 +17,7 @@ import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import type { Plan } from "../writer.ts";
 import type { Lockout } from "./lockout.ts";
-import { bcryptCost, dummyHash, isTryable } from "./password_hash.ts";
+import { dummiesAfter, isOfOurMaking, isTryable } from "./password_hash.ts";
 import type { PasswordHasher } from "./password_pool.ts";
 import { userpassKey, type UserpassService } from "./userpass_service.ts";
 
@@ -33,7 +33,7 @@ interface Fitting {
   readonly mount: MountRecord;
   readonly record: UserpassRecord;
   readonly address: string;
-  /** The hash that replaces an imported one. */
+  /** The hash that replaces an imported one, or one of other costs. */
   readonly rehashed: string | undefined;
 }
 
@@ -90,7 +90,7 @@ export class UserpassLogin implements LoginRenewal {
     const attempt = { mount, username, exists: record !== undefined, knownAddress };
     const fits = await this.#in.lockout.guard(attempt, () => this.#fits(record, password, remoteAddress));
     if (!fits || record === undefined) throw wrongPassword();
-    const rehashed = bcryptCost(record.passwordHash) === undefined ? undefined : await this.#in.hasher.hash(password);
+    const rehashed = isOfOurMaking(record.passwordHash) ? undefined : await this.#in.hasher.hash(password);
     return { mount, record, address, rehashed };
   }
 
@@ -109,10 +109,9 @@ export class UserpassLogin implements LoginRenewal {
   /** Whether a password is a user's, at the same cost whoever asks. */
   async verify(record: UserpassRecord | undefined, password: string): Promise<boolean> {
     const { hasher, users } = this.#in;
-    if (record !== undefined && isTryable(password, record.passwordHash)) {
-      return await hasher.verify(password, record.passwordHash);
-    }
-    await hasher.verify(DUMMY_PASSWORD, dummyHash(users.highestBcryptCost));
+    const tried = record !== undefined && isTryable(password, record.passwordHash) ? record.passwordHash : undefined;
+    if (tried !== undefined && await hasher.verify(password, tried)) return true;
+    for (const dummy of dummiesAfter(tried, users.highestBcryptCost)) await hasher.verify(DUMMY_PASSWORD, dummy);
     return false;
   }
 

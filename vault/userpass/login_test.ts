@@ -3,7 +3,7 @@
  */
 
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { bcrypt } from "hash-wasm";
+import { argon2id, bcrypt } from "hash-wasm";
 import { refused, report, type TestVault, withVault } from "../_test_support.ts";
 import type { IdentityEngine } from "../identity_engine.ts";
 import type { Minted } from "../service_tokens/service_tokens.ts";
@@ -121,7 +121,7 @@ Deno.test("S13: while a bcrypt hash slower than our own is in use, the dummy is 
   await withLogins(async (logins) => {
     await logins.bcryptUser("olga", 10);
     await rejects(logins.login("nobody", "x"), WRONG);
-    deepEqual(logins.hashed.verified(), ["2b$10"]);
+    deepEqual(logins.hashed.verified(), ["argon2id", "2b$10"]);
     await logins.login("olga");
     logins.hashed.verified();
     await rejects(logins.login("nobody", "x"), WRONG);
@@ -129,10 +129,28 @@ Deno.test("S13: while a bcrypt hash slower than our own is in use, the dummy is 
     await logins.bcryptUser("otto", 11);
     await logins.it.restart();
     await rejects(logins.login("nobody", "x"), WRONG);
-    deepEqual(logins.hashed.verified(), ["2b$11"], "counted anew after a start");
+    deepEqual(logins.hashed.verified(), ["argon2id", "2b$11"], "counted anew after a start");
     await logins.engine.userpass.delete(logins.mount, "otto");
     await rejects(logins.login("nobody", "x"), WRONG);
     deepEqual(logins.hashed.verified(), ["argon2id"]);
+  });
+});
+
+Deno.test("S13: a wrong password costs the same for every kind of hash while a bcrypt one is in use", async () => {
+  await withLogins(async (logins) => {
+    await logins.user("mona");
+    await logins.bcryptUser("olga", 9);
+    await logins.bcryptUser("otto", 10);
+    const expected = {
+      nobody: ["argon2id", "2b$10"],
+      mona: ["argon2id", "2b$10"],
+      olga: ["2a$09", "argon2id", "2b$09"],
+      otto: ["2a$10", "argon2id"],
+    };
+    for (const [name, hashes] of Object.entries(expected)) {
+      await rejects(logins.login(name, "x"), WRONG);
+      deepEqual(logins.hashed.verified(), hashes, name);
+    }
   });
 });
 
@@ -278,7 +296,7 @@ Deno.test("S13: a cheap bcrypt hash in use makes no name that nobody has cheap",
   await withLogins(async (logins) => {
     await logins.bcryptUser("olga", 5);
     await rejects(logins.login("nobody", "x"), WRONG);
-    deepEqual(logins.hashed.verified(), ["argon2id"]);
+    deepEqual(logins.hashed.verified(), ["argon2id", "2b$05"]);
   });
 });
 
@@ -287,8 +305,26 @@ Deno.test("S13: a password too long for bcrypt is a wrong one, for a bcrypt user
     await logins.bcryptUser("olga", 10);
     for (const name of ["olga", "nobody"]) {
       await rejects(logins.login(name, "x".repeat(80)), WRONG, name);
-      deepEqual(logins.hashed.verified(), ["2b$10"], name);
+      deepEqual(logins.hashed.verified(), ["argon2id", "2b$10"], name);
     }
+  });
+});
+
+Deno.test("a hash of other costs than ours is replaced at the next login, one of ours isn't", async () => {
+  await withLogins(async (logins) => {
+    await logins.user("mona");
+    const stored = () => [...logins.it.disk.table("userpass_user").entries()][0]!;
+    const [key, record] = stored();
+    const salt = new Uint8Array(16).fill(1);
+    const costs = { iterations: 4, memorySize: 9216, parallelism: 1, hashLength: 32 };
+    const older = await argon2id({ ...costs, password: "mona", salt, outputType: "encoded" });
+    logins.it.disk.table("userpass_user").set(key, JSON.stringify({ ...JSON.parse(record), passwordHash: older }));
+    await logins.it.restart();
+    await logins.login("mona");
+    const replaced = JSON.parse(stored()[1]).passwordHash;
+    match(replaced, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    await logins.login("mona");
+    equal(JSON.parse(stored()[1]).passwordHash, replaced);
   });
 });
 

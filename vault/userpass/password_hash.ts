@@ -7,11 +7,9 @@
 import { Buffer } from "node:buffer";
 import { VaultError } from "../errors.ts";
 
-/**
- * Argon2id (RFC 9106) with 9 MiB and four passes, one of the settings that OWASP names as equals; of those it is the
- * fastest here, so an attacker's gain by waiting for a weaker one is nothing.
- */
-export const ARGON2 = { iterations: 4, memorySize: 9216, parallelism: 1, hashLength: 32 } as const;
+/** Argon2id (RFC 9106) with 19 MiB and two passes: the setting of OWASP's that takes most memory of an attacker. */
+export const ARGON2 = { iterations: 2, memorySize: 19_456, parallelism: 1, hashLength: 32 } as const;
+const OUR_COSTS = `$argon2id$v=19$m=${ARGON2.memorySize},t=${ARGON2.iterations},p=${ARGON2.parallelism}$`;
 
 /** Longer ones help nobody and cost time to read. */
 const MAX_PASSWORD_BYTES = 1024;
@@ -25,6 +23,11 @@ const MAX_BCRYPT_COST = 14;
 export function bcryptCost(hash: string): number | undefined {
   const found = BCRYPT.exec(hash);
   return found === null ? undefined : Number(found[1]);
+}
+
+/** Whether a hash is as those that are made now; any other is replaced at the next login. */
+export function isOfOurMaking(hash: string): boolean {
+  return hash.startsWith(OUR_COSTS);
 }
 
 /**
@@ -58,20 +61,22 @@ export function isTryable(password: string, hash: string): boolean {
   return bytes <= (bcryptCost(hash) === undefined ? MAX_PASSWORD_BYTES : MAX_BCRYPT_BYTES);
 }
 
-const DUMMY_ARGON2 =
-  `$argon2id$v=19$m=${ARGON2.memorySize},t=${ARGON2.iterations},p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA`;
-
-/** From this cost on bcrypt takes longer than the Argon2id above: 9 takes 33 ms, 10 takes 59 ms, Argon2id 39 ms. */
-const SLOW_BCRYPT_COST = 10;
+const DUMMY_ARGON2 = `${OUR_COSTS}AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA`;
 
 /**
- * A hash of nothing that anybody knows, as costly as the slowest in use (S13).
+ * What is hashed after a password didn't fit, so that every failure costs as much: one Argon2id, and the work of the slowest
+ * bcrypt hash in use (S13). bcrypt's work doubles with its cost, so c, c, c + 1, … n - 1 make one of n.
  *
+ * @param tried The hash that was tried; undefined: none, as there is no such user.
  * @param highestBcryptCost Of the bcrypt hashes in use; undefined: there is none.
  */
-export function dummyHash(highestBcryptCost: number | undefined): string {
-  const isSlower = highestBcryptCost !== undefined && highestBcryptCost >= SLOW_BCRYPT_COST;
-  return isSlower ? dummyBcrypt(highestBcryptCost) : DUMMY_ARGON2;
+export function dummiesAfter(tried: string | undefined, highestBcryptCost: number | undefined): string[] {
+  const cost = tried === undefined ? undefined : bcryptCost(tried);
+  const argon2 = tried !== undefined && cost === undefined ? [] : [DUMMY_ARGON2];
+  if (highestBcryptCost === undefined) return argon2;
+  if (cost === undefined) return [...argon2, dummyBcrypt(highestBcryptCost)];
+  const rest = Array.from({ length: Math.max(0, highestBcryptCost - cost) }, (_, i) => dummyBcrypt(cost + i));
+  return [...argon2, ...rest];
 }
 
 function dummyBcrypt(cost: number): string {

@@ -2,12 +2,12 @@
  * Which passwords and hashes are taken.
  */
 
-import { doesNotThrow, equal, match, throws } from "node:assert/strict";
+import { deepEqual, doesNotThrow, equal, throws } from "node:assert/strict";
 import { refused } from "../_test_support.ts";
-import { ARGON2, assertImportable, assertPassword, bcryptCost, dummyHash, isTryable } from "./password_hash.ts";
+import { ARGON2, assertImportable, assertPassword, bcryptCost, dummiesAfter, isTryable } from "./password_hash.ts";
 
 const TAIL = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
-const ARGON2_HASH = `$argon2id$v=19$m=9216,t=4,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
+const ARGON2_HASH = `$argon2id$v=19$m=19456,t=2,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
 
 Deno.test("passwords are hashed by one of the settings of Argon2id that OWASP names as the least", () => {
   const { iterations, memorySize, parallelism, hashLength } = ARGON2;
@@ -54,7 +54,17 @@ Deno.test("bcrypt looks at 72 bytes, so a longer password is never tried against
   equal(isTryable("x".repeat(1025), ARGON2_HASH), false);
 });
 
-Deno.test("S13: the dummy is bcrypt only from the cost on at which bcrypt is slower than what is made here", () => {
-  for (const cost of [undefined, 5, 9]) match(dummyHash(cost), /^\$argon2id\$v=19\$m=9216,t=4,p=1\$/);
-  for (const cost of [10, 12, 14]) equal(bcryptCost(dummyHash(cost)), cost);
+Deno.test("S13: whatever was tried, a failure costs one Argon2id and the slowest bcrypt in use", () => {
+  const argon2 = (text: string) => bcryptCost(text) === undefined ? 1 : 0;
+  const bcryptWork = (text: string) => 2 ** (bcryptCost(text) ?? -Infinity);
+  const sum = (hashes: readonly string[], count: (text: string) => number) =>
+    hashes.reduce((total, hash) => total + count(hash), 0);
+  for (const highest of [undefined, 5, 9, 14]) {
+    const lower = [5, 7, 9, 14].filter((cost) => highest !== undefined && cost <= highest);
+    const bcrypts = lower.map((cost) => `$2b$${String(cost).padStart(2, "0")}$${"a".repeat(53)}`);
+    for (const tried of [undefined, ARGON2_HASH, ...bcrypts]) {
+      const all = [...(tried === undefined ? [] : [tried]), ...dummiesAfter(tried, highest)];
+      deepEqual([sum(all, argon2), sum(all, bcryptWork)], [1, highest === undefined ? 0 : 2 ** highest], `${tried}`);
+    }
+  }
 });

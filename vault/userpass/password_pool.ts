@@ -18,9 +18,10 @@ export interface PasswordHasher {
   close(): void;
 }
 
-const SALT_BYTES = 16;
+/** Bytes of a hash's salt. */
+export const SALT_BYTES = 16;
 /** At some 40 ms each, whoever comes later would wait for more than ten seconds. */
-const MAX_WAITING = 500;
+export const MAX_WAITING = 500;
 
 type Unnumbered<T> = T extends { readonly id: number } ? Omit<T, "id"> : never;
 
@@ -59,14 +60,12 @@ export class PasswordPool implements PasswordHasher {
     for (const worker of [...this.#idle, ...this.#busy.keys()]) worker.terminate();
     const left = [...this.#busy.values(), ...this.#waiting.splice(0)];
     this.#busy.clear();
-    for (const job of left) job.reject(new VaultError("not_ready", "The vault is stopping"));
+    for (const job of left) job.reject(stopping());
   }
 
   #ask(task: Unnumbered<PasswordTask>): Promise<string | boolean> {
-    if (this.#isClosed) return Promise.reject(new VaultError("not_ready", "The vault is stopping"));
-    if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new VaultError("not_ready", "too many logins at once", { hint: "try again in a while" }));
-    }
+    if (this.#isClosed) return Promise.reject(stopping());
+    if (this.#waiting.length >= MAX_WAITING) return Promise.reject(tooMany());
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task: { ...task, id: ++this.#lastId } as PasswordTask, resolve, reject });
       this.#next();
@@ -107,6 +106,21 @@ export class PasswordPool implements PasswordHasher {
   }
 
   #fail(job: Job | undefined): void {
-    job?.reject(new VaultError("internal", "The password could not be checked"));
+    job?.reject(uncheckable());
   }
+}
+
+/** The refusal of a hasher that is closed. */
+export function stopping(): VaultError {
+  return new VaultError("not_ready", "The vault is stopping");
+}
+
+/** The refusal where {@link MAX_WAITING} wait already. */
+export function tooMany(): VaultError {
+  return new VaultError("not_ready", "too many logins at once", { hint: "try again in a while" });
+}
+
+/** The failure of a hash that is none. */
+export function uncheckable(): VaultError {
+  return new VaultError("internal", "The password could not be checked");
 }

@@ -1,8 +1,9 @@
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { createRequire } from "node:module";
+import { argon2Verify } from "hash-wasm";
 import { importJWK, jwtVerify } from "jose";
 
-const CHILD = new URL("./_native_jwt_child.ts", import.meta.url).href;
+const CHILD = new URL("./_native_libraries_child.ts", import.meta.url).href;
 const LIBRARY = createRequire(import.meta.url).resolve("@node-rs/jsonwebtoken-linux-x64-gnu");
 
 async function load(folder: string, ...args: string[]) {
@@ -23,11 +24,12 @@ async function inFolder(use: (parent: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("the native library is loaded from a private folder, signs, and nothing can be loaded after it", async () => {
+Deno.test("the native libraries are loaded from a private folder, work, and nothing can be loaded after them", async () => {
   await inFolder(async (parent) => {
-    const { token, jwk, events, mayLoad, secondLoad } = await load(`${parent}/native`);
+    const { token, hash, jwk, events, mayLoad, secondLoad } = await load(`${parent}/native`);
     const { payload, protectedHeader } = await jwtVerify(token, await importJWK(jwk, "ES256"));
     deepEqual([payload["sub"], protectedHeader], ["alice", { typ: "JWT", alg: "ES256", kid: "kid-1" }]);
+    equal(await argon2Verify({ password: "pässword", hash }), true);
     equal(((await Deno.stat(`${parent}/native`)).mode ?? 0) & 0o777, 0o700);
     deepEqual([events, mayLoad, secondLoad === "loaded"], [[], false, false]);
   });
@@ -49,9 +51,13 @@ Deno.test("another library than the one of the build is not loaded, nor one in a
     bytes[bytes.length - 1]! ^= 1;
     await Deno.writeFile(`${parent}/changed.node`, bytes);
     const changed = await load(`${parent}/native`, `${parent}/changed.node`);
-    deepEqual([changed.token, changed.events, changed.mayLoad], [null, ["native_signing_off"], false]);
+    deepEqual([changed.token, changed.events, changed.mayLoad], [null, ["native_library_off"], false]);
+    notEqual(changed.hash, null, "the other one is what it must be");
+    const both = await load(`${parent}/native`, `${parent}/changed.node`, `${parent}/changed.node`);
+    deepEqual([both.token, both.hash], [null, null]);
     await Deno.mkdir(`${parent}/open`);
     await Deno.chmod(`${parent}/open`, 0o777);
-    deepEqual((await load(`${parent}/open`)).token, null);
+    const open = await load(`${parent}/open`);
+    deepEqual([open.token, open.hash], [null, null]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Loads the native library in a process of its own, for `native_jwt_test.ts`: the permission that is given up at the end
- * would be missing to every other test. Arguments: the folder, and the file to take the library from.
+ * Loads the native libraries in a process of its own, for `native_libraries_test.ts`: the permission that is given up at the end
+ * would be missing to every other test. Arguments: the folder, and the files to take the libraries from.
  *
  * @module
  */
@@ -8,15 +8,20 @@
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
 import { MemoryLogger } from "../tests/fakes/ports.ts";
-import { loadNativeJwt } from "./native_jwt.ts";
+import { loadNativeLibraries } from "./native_libraries.ts";
 
-const [folder = "", source] = Deno.args;
+const [folder = "", jwtSource, argon2Source] = Deno.args;
 const logger = new MemoryLogger();
-const native = await loadNativeJwt({ folder, logger, ...(source === undefined ? {} : { source }) });
+const sources = {
+  ...(jwtSource ? { jwt: jwtSource } : {}),
+  ...(argon2Source ? { argon2: argon2Source } : {}),
+};
+const { jwt, argon2 } = await loadNativeLibraries({ folder, logger, sources });
 const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const pem = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
 const result = {
-  token: native?.sign({ sub: "alice", n: 1 }, pem, "ES256", "kid-1") ?? null,
+  token: jwt?.sign({ sub: "alice", n: 1 }, pem, "ES256", "kid-1") ?? null,
+  hash: await argon2?.hash("pässword", new Uint8Array(16).fill(7)) ?? null,
   jwk: publicKey.export({ format: "jwk" }),
   events: logger.names(),
   mayLoad: (await Deno.permissions.query({ name: "ffi" })).state === "granted",
