@@ -25,6 +25,7 @@ import { createVaultApi, OPERATOR } from "./http/identity_api.ts";
 import { assertTlsPossible, type PreparedTls, prepareTls } from "./listener_tls.ts";
 import { type Faces, Listeners } from "./listeners.ts";
 import { LineLogger } from "./logger.ts";
+import { DATABASE_PLUGINS } from "../databases/mod.ts";
 import { loadNativeLibraries } from "./native_libraries.ts";
 import { Metrics } from "./metrics.ts";
 import { ProcessFacts } from "./process_facts.ts";
@@ -175,6 +176,7 @@ export class Daemon {
       passwordThreads: Math.min(navigator.hardwareConcurrency, MAX_PASSWORD_THREADS),
       nativeJwt: native.jwt,
       nativeArgon2: native.argon2,
+      databasePlugins: DATABASE_PLUGINS,
       rolesPath: config.rolesFile,
       tokensPath: config.tokensFile,
     });

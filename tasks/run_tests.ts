@@ -30,6 +30,11 @@ const NEEDS: readonly Need[] = [
     remedy: "apt-get install python3-hvac",
   },
   {
+    tests: "database accounts on real servers",
+    isMet: async () => await isCommand("/usr/sbin/mariadbd") && await hasPostgres(),
+    remedy: "apt-get install mariadb-server postgresql",
+  },
+  {
     tests: "a disk that is full, on a small file system of its own",
     isMet: () => Promise.resolve(Deno.uid() === 0),
     remedy: "run as root (no package)",
@@ -39,6 +44,12 @@ const NEEDS: readonly Need[] = [
 async function hasHvac(): Promise<boolean> {
   const { code } = await new Deno.Command("/usr/bin/python3", { args: ["-c", "import hvac"], stderr: "null" }).output();
   return code === 0;
+}
+
+async function hasPostgres(): Promise<boolean> {
+  const versions = await Array.fromAsync(Deno.readDir("/usr/lib/postgresql")).catch(() => []);
+  const found = versions.map(({ name }) => isCommand(`/usr/lib/postgresql/${name}/bin/postgres`));
+  return (await Promise.all(found)).includes(true);
 }
 
 async function isCommand(name: string): Promise<boolean> {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { DatabaseEngine } from "./database/database_engine.ts";
+import type { DatabasePlugin } from "./database/ports.ts";
 import { Identity } from "./identity/identity.ts";
 import type { SealKey } from "./keys/seal_key.ts";
 import { MountTable } from "./mounts/mount_table.ts";
@@ -43,10 +45,12 @@ export interface EngineSurroundings extends Surroundings {
   readonly nativeJwt?: NativeJwt | undefined;
   /** Hashes passwords where it is there. */
   readonly nativeArgon2?: NativeArgon2 | undefined;
+  /** The kinds of servers that accounts can be made on. */
+  readonly databasePlugins: readonly DatabasePlugin[];
 }
 
 /** Types that operators may mount. */
-const MOUNTABLE = { secret: [], auth: ["userpass"] };
+const MOUNTABLE = { secret: ["database"], auth: ["userpass"] };
 
 /** The rooms of the identity engine. */
 export class IdentityEngine {
@@ -70,6 +74,7 @@ export class IdentityEngine {
   readonly issuer: OidcIssuer;
   readonly identityTokens: IdentityTokens;
   readonly oidcProvider: OidcProvider;
+  readonly database: DatabaseEngine;
   readonly #logger: Logger;
   readonly #hasher: PasswordHasher;
 
@@ -110,6 +115,7 @@ export class IdentityEngine {
       issuer: () => issuer.issuer,
     });
     this.oidcProvider = new OidcProvider({ ...around, identity, mounts, tokens, keys, identityTokens, issuer });
+    this.database = new DatabaseEngine({ ...tokenSurroundings, tokens, plugins: around.databasePlugins });
     mounts.addDisableHook((
       mount,
     ) => [...users.planEndOfMount(mount), ...tokens.endings.planEndOfMount(mount.accessor)]);
@@ -122,7 +128,7 @@ export class IdentityEngine {
   }
 
   /**
-   * Starts what happens by itself: expired tokens end, keys rotate.
+   * Starts what happens by itself: expired tokens and leases end, keys rotate.
    *
    * @param mayCommit Whether the clock can be trusted with what can't be undone (S10).
    */
@@ -134,10 +140,12 @@ export class IdentityEngine {
       });
     this.tokens.endings.start(mayCommit, onFailure("service_tokens"));
     this.oidcKeys.start(mayCommit, onFailure("oidc_keys"));
+    this.database.start(mayCommit, onFailure("leases"));
   }
 
-  /** Stops what happens by itself and lets go of the threads. */
-  close(): void {
+  /** Stops what happens by itself and lets go of threads and connections. */
+  async close(): Promise<void> {
+    await this.database.close();
     this.tokens.endings.close();
     this.oidcKeys.close();
     this.#hasher.close();

@@ -9,7 +9,6 @@
 
 import type { RecordKind, Records, RoleRecord, UserRecord, UserTokenRecord } from "./storage/records.ts";
 import type { FheKeyRecord, FileRecord, SecretVersionRecord } from "./storage/records.ts";
-import type { IdentityRecords } from "./storage/identity_records.ts";
 import type { Store, Write } from "./storage/store.ts";
 import { isTableKind, TABLE_KINDS, type TableKind, Tables, type Watcher } from "./tables.ts";
 import type { SlidingWindow } from "./tokens/sliding_window.ts";
@@ -121,7 +120,7 @@ export class VaultState {
   }
 
   #put<K extends RecordKind>(kind: K, key: string, value: Records[K]): void {
-    if (isTableKind(kind)) return this.#tables.set<TableKind>(kind, key, value as IdentityRecords[TableKind]);
+    if (isTableKind(kind)) return this.#tables.set<TableKind>(kind, key, value as Records[TableKind]);
     switch (kind) {
       case "user":
         return this.#putUser(value as UserRecord);

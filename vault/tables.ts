@@ -4,11 +4,12 @@
  * @module
  */
 
+import type { DatabaseRecords } from "./storage/database_records.ts";
 import type { IdentityRecords } from "./storage/identity_records.ts";
 import type { Records } from "./storage/records.ts";
 
 /** The kinds of record that are held as plain tables. */
-export type TableKind = keyof IdentityRecords;
+export type TableKind = keyof IdentityRecords | keyof DatabaseRecords;
 
 /** Every {@link TableKind}, in the order in which a store is read: what others refer to comes first. */
 export const TABLE_KINDS: readonly TableKind[] = [
@@ -26,6 +27,11 @@ export const TABLE_KINDS: readonly TableKind[] = [
   "oidc_client",
   "oidc_assignment",
   "oidc_provider",
+  "database_connection",
+  "database_role",
+  "database_static_role",
+  "lease",
+  "password_policy",
 ];
 
 /** Called after a record changed; an absent `after` is a deletion, an absent `before` a new record. */

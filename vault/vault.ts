@@ -5,6 +5,7 @@
  */
 
 import { bootstrap, reportWeakSecret } from "./bootstrap.ts";
+import type { DatabasePlugin } from "./database/ports.ts";
 import { KeyRing } from "./fhe_keys/key_ring.ts";
 import { IdentityEngine } from "./identity_engine.ts";
 import { ClockGuard } from "./clock_guard.ts";
@@ -52,6 +53,8 @@ export interface VaultOptions {
   readonly nativeJwt?: NativeJwt | undefined;
   /** Hashes passwords where it is there. */
   readonly nativeArgon2?: NativeArgon2 | undefined;
+  /** The kinds of servers that accounts can be made on; absent: none. */
+  readonly databasePlugins?: readonly DatabasePlugin[];
   readonly rolesPath: string;
   readonly tokensPath: string;
 }
@@ -122,8 +125,8 @@ export class Vault {
     this.bundles = new KeyBundles({ state, secrets, keys, users, clock, settings, v1Policy: envelopeV1, fheKeys });
     const { authenticator } = this;
     const { passwordThreads, nativeJwt, nativeArgon2 } = options;
-    const native = { nativeJwt, nativeArgon2 };
-    const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, ...native };
+    const plugged = { nativeJwt, nativeArgon2, databasePlugins: options.databasePlugins ?? [] };
+    const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, ...plugged };
     this.engine = new IdentityEngine(around);
     this.tokens.noteOtherCredentials((entityId) => this.engine.tokens.index.countOf(entityId) > 0);
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };
@@ -145,7 +148,7 @@ export class Vault {
   async close(): Promise<void> {
     this.clockGuard.close();
     this.tokenExpiry.close();
-    this.engine.close();
+    await this.engine.close();
     this.keyRing.close();
     await this.#writer.settled();
     await this.files.close();

@@ -28,19 +28,17 @@ export interface Sent {
 /** A vault with its API. */
 export class TestApi {
   readonly vault: TestVault;
-  readonly #handle: ApiHandler;
+  #handle: ApiHandler;
 
   constructor(vault: TestVault) {
     this.vault = vault;
-    this.#handle = createVaultApi({
-      engine: vault.vault.engine,
-      clock: vault.clock,
-      random: vault.random,
-      logger: vault.logger,
-      version: "0.0.0",
-      observe: () => {},
-    });
-    vault.vault.engine.issuer.ownUrl = "https://vault.test:8200";
+    this.#handle = this.#open();
+  }
+
+  /** Opens the vault anew, as after a restart. */
+  async reopen(): Promise<void> {
+    await this.vault.restart();
+    this.#handle = this.#open();
   }
 
   /** Sends a request with a token, or without one. */
@@ -78,6 +76,12 @@ export class TestApi {
   /** Writes a policy. */
   policy(name: string, text: string) {
     return this.must("PUT", `sys/policies/acl/${name}`, { policy: text });
+  }
+
+  #open(): ApiHandler {
+    const { vault, clock, random, logger } = this.vault;
+    vault.engine.issuer.ownUrl = "https://vault.test:8200";
+    return createVaultApi({ engine: vault.engine, clock, random, logger, version: "0.0.0", observe: () => {} });
   }
 
   async #send(method: string, path: string, sent: Sent, more: { operator?: typeof OPERATOR }): Promise<Answered> {

@@ -11,6 +11,7 @@ import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
 import { type ApiHandler, createIdentityApi, type FinishedRequest } from "./api.ts";
 import { authTokenRoutes } from "./mounts/auth_token.ts";
+import { databaseBackend } from "./mounts/database.ts";
 import { cubbyholeBackend } from "./mounts/cubbyhole.ts";
 import { identityAliasRoutes } from "./mounts/identity_alias.ts";
 import { identityEntityRoutes } from "./mounts/identity_entity.ts";
@@ -22,9 +23,10 @@ import { oidcProviderObjectRoutes } from "./mounts/oidc_provider_objects.ts";
 import { sysAuditRoutes } from "./mounts/sys_audit.ts";
 import { sysCapabilityRoutes } from "./mounts/sys_capabilities.ts";
 import { sysInternalRoutes } from "./mounts/sys_internal.ts";
-import { NO_LEASES, sysLeaseRoutes } from "./mounts/sys_leases.ts";
+import { sysLeaseRoutes } from "./mounts/sys_leases.ts";
 import { sysLockedUserRoutes } from "./mounts/sys_locked_users.ts";
 import { sysMountRoutes } from "./mounts/sys_mounts.ts";
+import { sysPasswordPolicyRoutes } from "./mounts/sys_password_policies.ts";
 import { sysPolicyRoutes } from "./mounts/sys_policies.ts";
 import { sysRemountRoutes } from "./mounts/sys_remount.ts";
 import { apiVersion, sysStatusRoutes } from "./mounts/sys_status.ts";
@@ -103,14 +105,22 @@ function backendsOf(parts: IdentityApiParts, router: Router): Backend[] {
       description: "tokens",
       routes: authTokenRoutes({ tokens, creation, renewal, roles, identity, mounts, clock, policyExists }),
     },
-    userpassBackend({ users, logins, tokens, identity }),
+    userpassBackend({
+      users,
+      logins,
+      tokens,
+      identity,
+      isRoleName: (name) => engine.database.roles.isNameOfSome(name),
+    }),
+    databaseBackend({ database: engine.database, isNameOfUser: (name) => isNameOfUser(engine, name) }),
   ];
 }
 
 function identityRoutes(
-  { identity, mounts, oidcKeys: keys, oidcRoles: roles, identityTokens, issuer, oidcProvider }: IdentityEngine,
+  { identity, mounts, database, oidcKeys: keys, oidcRoles: roles, identityTokens, issuer, oidcProvider }:
+    IdentityEngine,
 ) {
-  const parts = { identity, mounts };
+  const parts = { identity, mounts, isRoleName: (name: string) => database.roles.isNameOfSome(name) };
   return [
     ...identityEntityRoutes(parts),
     ...identityAliasRoutes(parts),
@@ -144,7 +154,8 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, rout
       find: (path) => router.find(path),
     }),
     ...sysPolicyRoutes(policies),
-    ...sysLeaseRoutes(NO_LEASES),
+    ...sysLeaseRoutes(engine.database.leases),
+    ...sysPasswordPolicyRoutes(engine.database.passwordPolicies),
     ...sysWrappingRoutes(wrapping),
     ...sysLockedUserRoutes(lockout, mounts),
     ...sysAuditRoutes(),
@@ -157,6 +168,12 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, rout
       callerOf: (token, remoteAddress) => callerOf(engine, token, remoteAddress),
     }),
   ];
+}
+
+function isNameOfUser({ identity, mounts, userpass }: IdentityEngine, name: string): boolean {
+  const logins = mounts.list("auth").filter(({ type }) => type === "userpass");
+  return identity.entities.byName(name) !== undefined ||
+    logins.some((mount) => userpass.get(mount, name) !== undefined);
 }
 
 function holderOfUser({ tokens, accounts, identity }: IdentityEngine, name: string): Holder | undefined {

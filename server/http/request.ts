@@ -40,10 +40,10 @@ export class HandledRequest implements ApiRequest {
   readonly hasSudo: boolean;
   readonly remoteAddress: string;
   readonly bodyText: string;
+  readonly sent: ReadonlyMap<string, unknown>;
   readonly warnings: string[] = [];
   readonly #http: Request;
   readonly #routed: Route;
-  readonly #sent: ReadonlyMap<string, unknown>;
   readonly #replaced: readonly string[];
 
   /** @throws {VaultError} `invalid_argument` for a field that can't be coerced. */
@@ -61,8 +61,8 @@ export class HandledRequest implements ApiRequest {
     this.bodyText = incoming.bodyText;
     this.#http = parts.http;
     this.#routed = route;
-    this.#sent = withoutParams(incoming.fields, params);
-    this.values = coerceFields(route.fields ?? NO_FIELDS, this.#sent, route.fieldProblemPrefix ?? FIELD_PROBLEM);
+    this.sent = withoutParams(incoming.fields, params);
+    this.values = coerceFields(route.fields ?? NO_FIELDS, this.sent, route.fieldProblemPrefix ?? FIELD_PROBLEM);
     this.#replaced = [...incoming.fields.keys()].filter((name) => Object.hasOwn(params, name));
   }
 
@@ -85,7 +85,9 @@ export class HandledRequest implements ApiRequest {
   /** Fields that did nothing; told only beside an answer that has something in it: clients tell 200 from 204. */
   warnOfIgnored(): void {
     const fields = this.#routed.fields ?? NO_FIELDS;
-    const unknown = [...this.#sent.keys()].filter((name) => !Object.hasOwn(fields, name));
+    const unknown = this.#routed.keepsUnknown
+      ? []
+      : [...this.sent.keys()].filter((name) => !Object.hasOwn(fields, name));
     if (unknown.length > 0) this.warn(`Endpoint ignored these unrecognized parameters: [${unknown.sort().join(" ")}]`);
     this.#warnOfReplaced();
   }

@@ -25,6 +25,8 @@ export interface ApiRequest<F extends Fields = Fields> {
   readonly operation: OperationName;
   /** The fields that were sent, coerced. A field that is absent or null isn't there. */
   readonly values: Values<F>;
+  /** The fields as they were sent, nulls and unknown ones too: for what a route keeps as it is. */
+  readonly sent: ReadonlyMap<string, unknown>;
   /** Throws `permission_denied` inside on open routes, which have no caller. */
   readonly caller: ApiCaller;
   /** The caller, where there is one: open routes look at nobody's token. */
@@ -115,6 +117,8 @@ export interface Route<F extends Fields = Fields> {
   readonly stored?: (params: Readonly<Record<string, string>>, mount: MountRecord) => Readonly<Record<string, string>>;
   /** Put before messages of fields that can't be coerced; `Field validation failed: ` where absent. */
   readonly fieldProblemPrefix?: string;
+  /** Keeps fields that it doesn't know, so that nobody is told that they were ignored. */
+  readonly keepsUnknown?: true;
   readonly read?: Handler<F>;
   readonly list?: Handler<F>;
   /** Creates and updates: POST and PUT alike. */

@@ -42,6 +42,9 @@ export interface MountTuning {
 /** What a room writes when a mount goes: its users, its tokens, its leases. */
 export type DisableHook = (mount: MountRecord) => readonly Write[];
 
+/** Ends what must be gone before a mount goes; rejects where it can't be. */
+export type DisableGuard = (mount: MountRecord) => Promise<void>;
+
 /** What the table needs. */
 export interface MountSurroundings {
   readonly state: VaultState;
@@ -57,6 +60,7 @@ export class MountTable {
   readonly #byAccessor = new Map<string, MountRecord>();
   readonly #byStableName = new Map<string, MountRecord>();
   readonly #disableHooks: DisableHook[] = [];
+  readonly #disableGuards = new Map<string, DisableGuard>();
   #stamp = 0;
 
   /** @param mountable The types that operators may mount, by section. */
@@ -87,6 +91,11 @@ export class MountTable {
   /** Has `hook` write, in the transaction that takes a mount away, what goes with it. */
   addDisableHook(hook: DisableHook): void {
     this.#disableHooks.push(hook);
+  }
+
+  /** Has `guard` end what must be gone before a mount of a type goes; its paths answer 404 from then on. */
+  addDisableGuard(type: string, guard: DisableGuard): void {
+    this.#disableGuards.set(type, guard);
   }
 
   /** The mount at a path (with its slash at the end, without `auth/`). */
@@ -140,14 +149,29 @@ export class MountTable {
   /**
    * Takes a mount away with all that came through it; one that isn't there is no error.
    *
-   * @throws {VaultError} `invalid_argument` for a built-in mount.
+   * @throws {VaultError} `invalid_argument` for a built-in mount, and where something of it can't be ended now.
    */
-  disable(section: MountSection, path: string): Promise<void> {
+  async disable(section: MountSection, path: string): Promise<void> {
+    const normal = normalMountPath(path);
+    if (isBuiltin(section, normal)) throw new VaultError("invalid_argument", `cannot unmount "${normal}"`);
+    const present = this.byPath(section, normal);
+    const guard = present === undefined ? undefined : this.#disableGuards.get(present.type);
+    if (guard !== undefined) {
+      await this.#taint(section, normal);
+      await guard(present!);
+    }
+    await this.#remove(section, normal);
+  }
+
+  #taint(section: MountSection, path: string): Promise<void> {
     return this.#in.writer.change(() => {
-      const normal = normalMountPath(path);
-      if (isBuiltin(section, normal)) {
-        throw new VaultError("invalid_argument", `cannot unmount "${normal}"`);
-      }
+      const mount = this.byPath(section, path);
+      return { writes: mount === undefined ? [] : [putMount({ ...mount, tainted: true })], result: () => {} };
+    });
+  }
+
+  #remove(section: MountSection, normal: string): Promise<void> {
+    return this.#in.writer.change(() => {
       const mount = this.byPath(section, normal);
       if (mount === undefined) return { writes: [], result: () => {} };
       const writes = this.#disableHooks.flatMap((hook) => hook(mount));

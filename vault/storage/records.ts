@@ -6,6 +6,7 @@
 
 import type { RateLimit } from "../roles/rate_limit.ts";
 import type { Scope } from "../roles/scope.ts";
+import type { DatabaseRecords } from "./database_records.ts";
 import type { IdentityRecords, MetadataEntry } from "./identity_records.ts";
 
 /** One person or agent: the entity that tokens, keys and trails hang off. Key: `entityId`. */
@@ -131,7 +132,7 @@ export interface FheKeyRecord {
 }
 
 /** The record type of each kind. */
-export interface Records extends IdentityRecords {
+export interface Records extends IdentityRecords, DatabaseRecords {
   readonly meta: MetaRecord;
   readonly secret: SecretVersionRecord;
   readonly role: RoleRecord;

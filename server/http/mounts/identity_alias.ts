@@ -7,6 +7,7 @@
 import type { AliasInput } from "../../../vault/identity/aliases.ts";
 import { text, textMap, type Values } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
+import { assertNoRoleName, FORCE } from "./role_names.ts";
 import { aliasBody, authorOf, type IdentityParts, orNull } from "./identity_entity.ts";
 
 const ALIAS = {
@@ -16,6 +17,7 @@ const ALIAS = {
   entity_id: text("the old name of canonical_id"),
   mount_accessor: text("the accessor, or the stable accessor name, of the auth mount"),
   custom_metadata: textMap("facts about the alias"),
+  force: FORCE,
 };
 
 /** The routes. */
@@ -47,10 +49,14 @@ export function identityAliasRoutes(parts: IdentityParts): Route[] {
 }
 
 async function write(
-  { identity }: IdentityParts,
+  { identity, mounts, isRoleName }: IdentityParts,
   request: ApiRequest<typeof ALIAS>,
   id: string | undefined,
 ): Promise<ApiAnswer> {
+  const { name, mount_accessor: accessor } = request.values;
+  const isNew = name &&
+    (accessor === undefined || identity.aliases.byName(mounts.resolve(accessor)?.accessor ?? "", name) === undefined);
+  if (isNew) assertNoRoleName(name, request, isRoleName);
   const { record, isChanged } = await identity.aliases.write(inputOf(request.values, id), authorOf(request));
   return isChanged ? { data: { id: record.id, canonical_id: record.entityId } } : null;
 }

@@ -15,11 +15,13 @@ import { bool, commaList, int, jsonMap, text } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
 import { rfc3339 } from "../timestamps.ts";
 import type { Values } from "../fields.ts";
+import { assertNoRoleName, FORCE, type IsRoleName } from "./role_names.ts";
 
 /** What the routes of the identity store need. */
 export interface IdentityParts {
   readonly identity: Identity;
   readonly mounts: MountTable;
+  readonly isRoleName: IsRoleName;
 }
 
 const ENTITY = {
@@ -29,6 +31,7 @@ const ENTITY = {
   policies: commaList("policies of the entity"),
   disabled: bool("whether its tokens and logins are refused"),
   cas: int("the version that was read before; another one now refuses the write"),
+  force: FORCE,
 };
 
 /** The routes. */
@@ -42,6 +45,7 @@ export function identityEntityRoutes(parts: IdentityParts): Route[] {
       fields: ENTITY,
       write: async (request) => {
         const { id, name } = request.values;
+        assertNewName(request, name, parts);
         return answerOf(await entities.write(target(id, name), inputOf(request), authorOf(request)), identity);
       },
     }),
@@ -53,10 +57,12 @@ export function identityEntityRoutes(parts: IdentityParts): Route[] {
       fields: ENTITY,
       read: ({ params }) => read(entities.byId(params["id"]!), parts),
       write: async (request) => {
+        assertNewName(request, request.values.name, parts);
         await entities.write({ id: request.params["id"]! }, inputOf(request), authorOf(request));
         return null;
       },
       patch: async (request) => {
+        assertNewName(request, request.values.name, parts);
         await entities.patch(request.params["id"]!, inputOf(request), authorOf(request));
         return null;
       },
@@ -75,6 +81,7 @@ export function identityEntityRoutes(parts: IdentityParts): Route[] {
       fields: ENTITY,
       read: ({ params }) => read(entities.byName(params["name"]!), parts),
       write: async (request) => {
+        assertNewName(request, request.params["name"], parts);
         const written = await entities.write({ name: request.params["name"]! }, inputOf(request), authorOf(request));
         return answerOf(written, identity);
       },
@@ -162,6 +169,15 @@ export function aliasBody(alias: AliasRecord, mounts: MountTable): Record<string
 /** An empty map reads as null, as upstream has it. */
 export function orNull<T extends object>(map: T): T | null {
   return Object.keys(map).length === 0 ? null : map;
+}
+
+/** Of a name that an entity has already nobody is asked again. */
+function assertNewName(
+  request: ApiRequest<typeof ENTITY>,
+  name: string | undefined,
+  { identity, isRoleName }: IdentityParts,
+): void {
+  if (name && identity.entities.byName(name) === undefined) assertNoRoleName(name, request, isRoleName);
 }
 
 function target(id: string | undefined, name: string | undefined): { id?: string; name?: string } {

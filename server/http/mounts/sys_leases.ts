@@ -5,39 +5,16 @@
  */
 
 import { VaultError } from "../../../vault/errors.ts";
+import type { Leases, LeaseSummary, Revocation } from "../../../vault/leases/leases.ts";
 import { bool, duration, text } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
 import { rfc3339 } from "../timestamps.ts";
 
-/** One lease, as it is told. Times are milliseconds since 1970. */
-export interface LeaseInfo {
-  readonly id: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-  readonly renewedAt: number | null;
-  readonly renewable: boolean;
-  /** Seconds left; 0 once it waits for its revocation. */
-  readonly ttl: number;
-  /** Why its revocation has failed so far. */
-  readonly revokeError?: string;
-}
-
-/** How a revocation came out: done, or waiting for what it needs. */
-export type Revocation = "done" | "queued";
-
 /** Whoever keeps leases. */
-export interface LeaseDirectory {
-  find(id: string): LeaseInfo | undefined;
-  /** Ids that begin with a path, whole segments. */
-  list(prefix: string): readonly string[];
-  /** @param increment Seconds from now; 0: the default. */
-  renew(id: string, increment: number): Promise<LeaseInfo & { readonly warnings: readonly string[] }>;
-  revoke(id: string, sync: boolean): Promise<Revocation>;
-  revokePrefix(prefix: string, sync: boolean): Promise<Revocation>;
-  forcePrefix(prefix: string): Promise<void>;
-  /** Leases whose revocation keeps failing, with the accessor of their mount. */
-  failing(): readonly (LeaseInfo & { readonly mountAccessor: string })[];
-}
+export type LeaseDirectory = Pick<
+  Leases,
+  "find" | "list" | "renew" | "revoke" | "revokePrefix" | "forcePrefix" | "failing"
+>;
 
 const LEASE = { lease_id: text("the lease's id"), increment: duration("seconds from now") };
 const REVOKE = {
@@ -129,8 +106,8 @@ function revokeRoutes(leases: LeaseDirectory): Route[] {
       path,
       summary: "Revokes a lease.",
       fields: REVOKE,
-      write: async ({ values, params }) =>
-        answerOf(await leases.revoke(idOf(values.lease_id ?? params["id"]), values.sync ?? true)),
+      write: async ({ values, params, warn }) =>
+        answerOf(await leases.revoke(idOf(values.lease_id ?? params["id"]), values.sync ?? true), warn),
     });
   const prefix = (path: string): Route =>
     route({
@@ -138,7 +115,8 @@ function revokeRoutes(leases: LeaseDirectory): Route[] {
       summary: "Revokes every lease below a path.",
       needsSudo: true,
       fields: REVOKE,
-      write: async ({ values, params }) => answerOf(await leases.revokePrefix(params["prefix"]!, values.sync ?? true)),
+      write: async ({ values, params, warn }) =>
+        answerOf(await leases.revokePrefix(params["prefix"]!, values.sync ?? true), warn),
     });
   const force = (path: string): Route =>
     route({
@@ -158,8 +136,9 @@ function revokeRoutes(leases: LeaseDirectory): Route[] {
   ];
 }
 
-function answerOf(revocation: Revocation): ApiAnswer {
-  return revocation === "done" ? null : { raw: null, status: 202 };
+function answerOf({ isQueued, warnings }: Revocation, warn: (text: string) => void): ApiAnswer {
+  warnings.forEach(warn);
+  return isQueued ? { raw: null, status: 202 } : null;
 }
 
 function idOf(id: string | undefined): string {
@@ -167,7 +146,7 @@ function idOf(id: string | undefined): string {
   throw new VaultError("invalid_argument", "lease_id must be specified");
 }
 
-function infoOf(lease: LeaseInfo): Record<string, unknown> {
+function infoOf(lease: LeaseSummary): Record<string, unknown> {
   return {
     id: lease.id,
     issue_time: rfc3339(lease.issuedAt),
@@ -188,14 +167,3 @@ function keysBelow(leases: LeaseDirectory, prefix: string): ApiAnswer {
   const keys = [...new Set(names)].sort();
   return keys.length === 0 ? null : { data: { keys } };
 }
-
-/** Until an engine leases something, there is no lease. */
-export const NO_LEASES: LeaseDirectory = {
-  find: () => undefined,
-  list: () => [],
-  renew: () => Promise.reject(new VaultError("invalid_argument", "lease not found")),
-  revoke: () => Promise.resolve("done"),
-  revokePrefix: () => Promise.resolve("done"),
-  forcePrefix: () => Promise.resolve(),
-  failing: () => [],
-};

@@ -4,7 +4,9 @@ import { VaultError } from "../../../vault/errors.ts";
 import type { ApiCaller } from "../../../vault/service_tokens/caller.ts";
 import type { MountRecord } from "../../../vault/storage/identity_records.ts";
 import { type Access, createIdentityApi } from "../api.ts";
-import { type LeaseDirectory, type LeaseInfo, NO_LEASES, sysLeaseRoutes } from "./sys_leases.ts";
+import type { LeaseSummary } from "../../../vault/leases/leases.ts";
+import { type LeaseDirectory, sysLeaseRoutes } from "./sys_leases.ts";
+import { withApi } from "../_test_support.ts";
 import { Router } from "../router.ts";
 
 const MOUNT = { section: "secret", path: "sys/", type: "system" } as MountRecord;
@@ -12,7 +14,7 @@ const CALLER = { policies: ["p"], entity: null, isLastUse: false } as unknown as
 const ID = "database/creds/alice/abc";
 const AT = Date.UTC(2026, 2, 20, 10);
 
-const LEASE: LeaseInfo = {
+const LEASE: LeaseSummary = {
   id: ID,
   issuedAt: AT,
   expiresAt: AT + 3_600_000,
@@ -31,8 +33,8 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
     find: (id) => id === ID ? LEASE : undefined,
     list: (prefix) => [ID, "database/creds/alice/def", "database/creds/bob/x"].filter((id) => id.startsWith(prefix)),
     renew: note("renew", { ...LEASE, ttl: 60, warnings: ["cut"] }),
-    revoke: note("revoke", "done" as const),
-    revokePrefix: note("revokePrefix", "queued" as const),
+    revoke: note("revoke", { isQueued: false, warnings: [] }),
+    revokePrefix: note("revokePrefix", { isQueued: true, warnings: [] }),
     forcePrefix: note("forcePrefix", undefined),
     failing: () => [{ ...LEASE, mountAccessor: "database_1", revokeError: "gone away" }],
     ...more,
@@ -167,11 +169,11 @@ Deno.test("what the keeper of leases refuses is told as it is", async () => {
 });
 
 Deno.test("where nothing leases, nothing is found, and revoking it is done", async () => {
-  const { send } = apiOf(NO_LEASES);
-  deepEqual((await send("PUT", "leases/lookup", { lease_id: ID })).body.errors, ["invalid lease"]);
-  deepEqual((await send("PUT", "leases/renew", { lease_id: ID })).body.errors, ["lease not found"]);
-  for (const path of ["leases/revoke/x", "leases/revoke-prefix/x", "leases/revoke-force/x"]) {
-    equal((await send("PUT", path)).status, 204, path);
-  }
-  equal((await send("LIST", "leases/lookup/x")).status, 404);
+  await withApi(async (api) => {
+    const put = async (path: string, body?: unknown) => await api.operator("PUT", `sys/leases/${path}`, body);
+    deepEqual((await put("lookup", { lease_id: ID })).body.errors, ["invalid lease"]);
+    deepEqual((await put("renew", { lease_id: ID })).body.errors, ["lease not found"]);
+    for (const path of ["revoke/x", "revoke-prefix/x", "revoke-force/x"]) equal((await put(path)).status, 204, path);
+    equal((await api.operator("LIST", "sys/leases/lookup/x")).status, 404);
+  });
 });

@@ -16,6 +16,7 @@ import type { UserpassService } from "../../../vault/userpass/userpass_service.t
 import { authBlock } from "../auth_block.ts";
 import { commaList, duration, int, text, type Values } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Backend, type Route, route } from "../route.ts";
+import { assertNoRoleName, FORCE, type IsRoleName } from "./role_names.ts";
 import { TOKEN_PARAMS, tokenParamsBody, tokenParamsOf } from "../token_params.ts";
 
 /** What these routes need. */
@@ -24,6 +25,7 @@ export interface UserpassParts {
   readonly logins: UserpassLogin;
   readonly tokens: ServiceTokens;
   readonly identity: Identity;
+  readonly isRoleName: IsRoleName;
 }
 
 const PASSWORD = text("the password");
@@ -35,6 +37,7 @@ const USER = {
   ttl: duration("the old name of token_ttl"),
   max_ttl: duration("the old name of token_max_ttl"),
   bound_cidrs: commaList("the old name of token_bound_cidrs"),
+  force: FORCE,
 };
 const NO_PREFIX = "";
 
@@ -107,6 +110,7 @@ function stored({ username }: Readonly<Record<string, string>>): Readonly<Record
 
 async function writeUser(request: ApiRequest<typeof USER>, parts: UserpassParts): Promise<ApiAnswer> {
   const { mount, params, values } = request;
+  if (request.operation === "create") assertNoRoleName(params["username"], request, parts.isRoleName);
   const given = paramsOf(values);
   if (given.policies !== undefined) assertMayGive(request, given.policies);
   if (request.operation === "update" && (values.password ?? values.password_hash) !== undefined) {

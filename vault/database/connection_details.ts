@@ -1,0 +1,79 @@
+/**
+ * The details of a connection: what operators give, what is read back, and what drivers are told.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import type { Json } from "../storage/identity_records.ts";
+import type { ConnectionSettings, DatabasePlugin } from "./ports.ts";
+import { parseUsernameTemplate } from "./username_template.ts";
+
+/** Details by name; those that we don't know are kept and read back. */
+export type ConnectionDetails = Readonly<Record<string, Json>>;
+
+const MAX_OPEN = 4;
+const MOST_OPEN = 100;
+const SECRETS = new Set(["password", "private_key", "tls_certificate_key"]);
+
+/** Details after a write; null empties one. */
+export function mergedDetails(before: ConnectionDetails, given: ConnectionDetails): ConnectionDetails {
+  const template = given["username_template"];
+  if (template === null) throw new VaultError("invalid_argument", "username_template can't be null");
+  if (typeof template === "string" && template !== "") parseUsernameTemplate(template);
+  const merged = Object.entries({ ...before, ...given }).filter(([, value]) => value !== null);
+  const details = Object.fromEntries(merged);
+  settingsOf(details);
+  return details;
+}
+
+/**
+ * What a driver is told.
+ *
+ * @throws {VaultError} `invalid_argument` for details of the wrong kind.
+ */
+export function settingsOf(details: ConnectionDetails): ConnectionSettings {
+  const url = textOf(details, "connection_url");
+  if (url === "") {
+    throw new VaultError("invalid_argument", "error creating database object: connection_url cannot be empty");
+  }
+  return {
+    url,
+    username: textOf(details, "username"),
+    password: textOf(details, "password"),
+    maxOpenConnections: Math.min(wholeOf(details, "max_open_connections") || MAX_OPEN, MOST_OPEN),
+    maxConnectionLifetime: secondsOf(details["max_connection_lifetime"]),
+    tlsCa: textOf(details, "tls_ca"),
+    tlsCertificateKey: textOf(details, "tls_certificate_key"),
+    tlsSkipVerify: isTrue(details["tls_skip_verify"]),
+  };
+}
+
+/** Details as they are read back, without a secret. */
+export function shownDetails(details: ConnectionDetails, plugin: DatabasePlugin): Record<string, Json> {
+  const shown = Object.fromEntries(Object.entries(details).filter(([key]) => !SECRETS.has(key)));
+  return { ...shown, connection_url: plugin.withoutPassword(String(details["connection_url"])) };
+}
+
+function textOf(details: ConnectionDetails, key: string): string {
+  const value = details[key] ?? "";
+  if (typeof value === "string") return value;
+  throw new VaultError("invalid_argument", `${key} must be text`);
+}
+
+function wholeOf(details: ConnectionDetails, key: string): number {
+  const value = Number(details[key] ?? 0);
+  if (Number.isInteger(value)) return Math.max(0, value);
+  throw new VaultError("invalid_argument", `${key} must be a whole number`);
+}
+
+function isTrue(value: Json | undefined): boolean {
+  return value === true || value === "true" || value === "1" || value === 1;
+}
+
+/** `90`, `"90"`, `"90s"`, `"5m"`, `"1h"`. */
+function secondsOf(value: Json | undefined): number {
+  const found = /^([0-9]{1,7})([smh]?)$/.exec(String(value ?? 0));
+  if (found === null) throw new VaultError("invalid_argument", "max_connection_lifetime must be a duration");
+  return Number(found[1]) * { "": 1, s: 1, m: 60, h: 3600 }[found[2] as "" | "s" | "m" | "h"];
+}

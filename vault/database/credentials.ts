@@ -1,0 +1,195 @@
+/**
+ * Accounts made for callers (`creds/:role`): intended on disk, made on the server, then leased.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { Leases } from "../leases/leases.ts";
+import type { MountTable } from "../mounts/mount_table.ts";
+import { quoteName } from "../names.ts";
+import type { Clock, RandomSource } from "../ports.ts";
+import type { ApiCaller } from "../service_tokens/caller.ts";
+import { formatSeconds } from "../service_tokens/format_seconds.ts";
+import { ownerOfCaller } from "../service_tokens/minting.ts";
+import type { DatabaseRoleRecord, LeaseRecord } from "../storage/database_records.ts";
+import type { MountRecord } from "../storage/identity_records.ts";
+import { isAllowedRole } from "./allowed_roles.ts";
+import type { DatabaseConnections, OpenConnection } from "./connections.ts";
+import { randomText } from "./random_text.ts";
+import type { DatabaseRoles } from "./roles.ts";
+import { filled } from "./statements.ts";
+import { assertAccountName, parseUsernameTemplate } from "./username_template.ts";
+
+const LEASE_ID_CHARACTERS = 24;
+
+/** What issuing needs. */
+export interface CredentialSurroundings {
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly identity: Identity;
+  readonly mounts: MountTable;
+  readonly connections: DatabaseConnections;
+  readonly roles: DatabaseRoles;
+  readonly leases: Leases;
+  /** Whether the token that made a request is still good. */
+  isStillLive(caller: ApiCaller): boolean;
+}
+
+/** An account with its lease. */
+export interface IssuedCredentials {
+  readonly leaseId: string;
+  /** Seconds. */
+  readonly ttl: number;
+  readonly username: string;
+  readonly password: string;
+  readonly warnings: readonly string[];
+}
+
+interface Lifetime {
+  readonly ttl: number;
+  readonly maxTtl: number;
+  readonly defaultTtl: number;
+  readonly warnings: readonly string[];
+}
+
+/** Issues accounts. */
+export class DatabaseCredentials {
+  readonly #in: CredentialSurroundings;
+
+  constructor(surroundings: CredentialSurroundings) {
+    this.#in = surroundings;
+  }
+
+  /**
+   * Makes an account for a caller.
+   *
+   * @param name The role's, or the caller's own where the mount has a role for users.
+   * @throws {VaultError} `invalid_argument`, `rate_limited`, `upstream_failed`, `permission_denied` where the token ended
+   *   meanwhile; no account is left then.
+   */
+  async issue(mount: MountRecord, name: string, caller: ApiCaller): Promise<IssuedCredentials> {
+    const role = this.#roleOf(mount, name, caller);
+    const open = await this.#connectionOf(mount, role);
+    const lifetime = this.#lifetimeOf(mount, role);
+    const username = this.#usernameOf(open, role, caller);
+    const password = this.#in.connections.passwordFor(role.passwordPolicy ?? open.record.passwordPolicy);
+    await this.#assertUnknown(open, username);
+    const lease = this.#leaseOf(mount, name, role, caller, username, lifetime);
+    await this.#in.leases.intend(lease);
+    await this.#make(open, role, lease, password);
+    if (!await this.#in.leases.confirm(lease, () => this.#in.isStillLive(caller))) {
+      throw new VaultError("permission_denied", "permission denied");
+    }
+    return { leaseId: lease.id, ttl: lifetime.ttl, username, password, warnings: lifetime.warnings };
+  }
+
+  /** An account that was there before is nobody's to take away when its lease ends, or when making it fails. */
+  async #assertUnknown(open: OpenConnection, username: string): Promise<void> {
+    if (await this.#in.connections.ask(open, "look", [], (server) => server.hasAccount(username)) !== true) return;
+    throw new VaultError("upstream_failed", `there is an account ${quoteName(username)} already`, {
+      hint: "have (random 10) in username_template",
+    });
+  }
+
+  async #make(open: OpenConnection, role: DatabaseRoleRecord, lease: LeaseRecord, password: string): Promise<void> {
+    const values = { username: lease.account.username, password, expiresAt: lease.expiresAt };
+    try {
+      await this.#in.connections.ask(open, "create", [password], (server) => server.run(filled(role.creation, values)));
+    } catch (error) {
+      await this.#rollBack(open, role, lease);
+      throw error;
+    }
+  }
+
+  /** What the operator wrote for this comes first; then whatever is left of the account goes. */
+  async #rollBack(open: OpenConnection, role: DatabaseRoleRecord, lease: LeaseRecord): Promise<void> {
+    const { username } = lease.account;
+    if (role.rollback.length > 0) {
+      const statements = filled(role.rollback, { username });
+      await this.#in.connections.ask(open, "roll_back", [], (server) => server.run(statements)).catch(() => {
+        // Where they fail as well, the account is dropped like any other.
+      });
+    }
+    await this.#in.leases.abandon(lease);
+  }
+
+  #roleOf(mount: MountRecord, name: string, caller: ApiCaller): DatabaseRoleRecord {
+    const role = this.#in.roles.get(mount.accessor, name);
+    if (role !== undefined) return role;
+    const perUser = this.#isOwnName(name, caller) ? this.#in.roles.perUser(mount.accessor) : undefined;
+    if (perUser !== undefined) return perUser;
+    throw new VaultError("invalid_argument", `unknown role: ${name.slice(0, 80)}`, {
+      hint: "a role with user_bound=true serves users by their own names",
+    });
+  }
+
+  #isOwnName(name: string, { entity }: ApiCaller): boolean {
+    if (entity === null) return false;
+    const { identity } = this.#in;
+    const own = [identity.nameOf(entity), ...identity.aliases.of(entity).map((alias) => alias.name)];
+    return own.some((one) => one.toLowerCase() === name.toLowerCase());
+  }
+
+  async #connectionOf(mount: MountRecord, role: DatabaseRoleRecord): Promise<OpenConnection> {
+    const { connections } = this.#in;
+    const record = connections.get(mount.accessor, role.connection);
+    if (record !== undefined && !isAllowedRole(record.allowedRoles, role.name)) {
+      throw new VaultError("invalid_argument", `${quoteName(role.name)} is not an allowed role`, {
+        hint: "add it to the connection's allowed_roles",
+      });
+    }
+    if (role.creation.length === 0) throw new VaultError("upstream_failed", "empty creation statements");
+    return await connections.open(mount.accessor, role.connection);
+  }
+
+  #lifetimeOf(mount: MountRecord, role: DatabaseRoleRecord): Lifetime {
+    const ofMount = this.#in.mounts.lifetimes(mount);
+    const maxTtl = role.maxTtl > 0 ? Math.min(role.maxTtl, ofMount.maxTtl) : ofMount.maxTtl;
+    const wanted = role.defaultTtl || ofMount.defaultTtl;
+    const warnings = wanted <= maxTtl ? [] : [
+      `TTL of "${formatSeconds(wanted)}" exceeded the effective max_ttl of "${formatSeconds(maxTtl)}"; ` +
+      "TTL value is capped accordingly",
+    ];
+    return { ttl: Math.min(wanted, maxTtl), maxTtl, defaultTtl: wanted, warnings };
+  }
+
+  #usernameOf({ record, plugin, details }: OpenConnection, role: DatabaseRoleRecord, caller: ApiCaller): string {
+    const { identity, random, clock } = this.#in;
+    const own = details["username_template"];
+    const isOwn = typeof own === "string" && own !== "";
+    const template = parseUsernameTemplate(isOwn ? own : plugin.usernameTemplate(record.pluginName));
+    const { displayName, entity } = caller;
+    const UserName = entity === null ? displayName || "token" : identity.nameOf(entity);
+    const username = template.render({ DisplayName: displayName, RoleName: role.name, UserName }, { random, clock });
+    assertAccountName(username, plugin.maxUsernameLength(record.pluginName));
+    return username;
+  }
+
+  #leaseOf(
+    mount: MountRecord,
+    name: string,
+    role: DatabaseRoleRecord,
+    caller: ApiCaller,
+    username: string,
+    { ttl, maxTtl, defaultTtl }: Lifetime,
+  ): LeaseRecord {
+    const now = this.#in.clock.now();
+    const { connection, revocation, renewal } = role;
+    return {
+      id: `${mount.path}creds/${name}/${randomText(this.#in.random, LEASE_ID_CHARACTERS)}`,
+      mountAccessor: mount.accessor,
+      tokenHash: caller.tokenHash,
+      entityId: ownerOfCaller(caller),
+      role: role.name,
+      issuedAt: now,
+      expiresAt: now + ttl * 1000,
+      renewedAt: null,
+      maxExpiresAt: now + maxTtl * 1000,
+      defaultTtl,
+      state: "intended",
+      account: { connection, username, revocation, renewal },
+    };
+  }
+}

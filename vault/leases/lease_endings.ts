@@ -1,0 +1,232 @@
+/**
+ * The end of leases: the account behind each is taken away, tried again for as long as it takes.
+ *
+ * @module
+ */
+
+import { asVaultError, VaultError } from "../errors.ts";
+import type { Clock, Logger } from "../ports.ts";
+import { DueQueue } from "../service_tokens/due_queue.ts";
+import type { VaultState } from "../state.ts";
+import type { LeaseRecord } from "../storage/database_records.ts";
+import type { Write } from "../storage/store.ts";
+import type { Writer } from "../writer.ts";
+import type { LeaseIndex } from "./lease_index.ts";
+
+/** Takes accounts away. */
+export interface LeaseBackend {
+  /**
+   * Takes the account of a lease away; one that is gone is no error.
+   *
+   * @returns What the operator should know, such as that sessions go on.
+   * @throws {VaultError} Whose message holds no secret.
+   */
+  end(lease: LeaseRecord): Promise<readonly string[]>;
+}
+
+/** What the endings need. */
+export interface LeaseSurroundings {
+  readonly state: VaultState;
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const FIRST_RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 300_000;
+/** Accounts that are taken away at the same time. */
+const MAX_AT_ONCE = 16;
+const LONGEST_WAIT_MS = 15_000;
+const SHORTEST_WAIT_MS = 100;
+const EXPIRY_BATCH = 200;
+
+/** Ends leases that expire, and those whose token ended. */
+export class LeaseEndings {
+  readonly #in: LeaseSurroundings;
+  readonly #index: LeaseIndex;
+  readonly #backend: LeaseBackend;
+  /** By the wall clock. */
+  readonly #expiring = new DueQueue();
+  /** By the monotonic clock. */
+  readonly #retrying = new DueQueue();
+  readonly #running = new Map<string, Promise<readonly string[]>>();
+  readonly #waiting: (() => void)[] = [];
+  #atOnce = 0;
+  #mayCommit: (() => boolean) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+
+  constructor(surroundings: LeaseSurroundings, index: LeaseIndex, backend: LeaseBackend) {
+    this.#in = surroundings;
+    this.#index = index;
+    this.#backend = backend;
+    surroundings.state.watch("lease", (after, before) => {
+      if (after?.state === "live") this.#noteExpiry(after);
+      if (after?.state === "ending" && before?.state !== "ending") this.#soon(after.id);
+    });
+  }
+
+  /**
+   * Starts ending what has expired and what is left from before.
+   *
+   * @param mayCommit Whether the clock can be trusted with what can't be undone (S10).
+   */
+  async start(mayCommit: () => boolean): Promise<void> {
+    this.#mayCommit = mayCommit;
+    // Whether these accounts were made nobody knows: the vault was killed meanwhile.
+    const left = [...this.#index.all()].filter((lease) => lease.state === "intended");
+    if (left.length > 0) {
+      await this.#in.writer.change(() => ({ writes: this.planEndOfIntended(left), result: () => {} }));
+    }
+    this.#schedule();
+  }
+
+  /** Stops; what is under way is waited for. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await Promise.allSettled(this.#running.values());
+  }
+
+  /**
+   * The writes that end live leases, in the writer's turn. One whose account is being made is left alone: nobody could tell
+   * whether taking it away comes too early. Whoever makes it asks once it is made.
+   */
+  planEnd(leases: readonly LeaseRecord[]): Write[] {
+    return this.planEndOfIntended(leases.filter(({ state }) => state === "live"));
+  }
+
+  /** The writes that end leases whose accounts nobody is making any more, in the writer's turn. */
+  planEndOfIntended(leases: readonly LeaseRecord[]): Write[] {
+    const endingSince = this.#in.clock.now();
+    return leases.map((lease) => ({
+      kind: "lease",
+      key: lease.id,
+      value: { ...lease, state: "ending", endingSince },
+    }));
+  }
+
+  /**
+   * Takes the account of one lease away now, and forgets the lease.
+   *
+   * @throws {VaultError} Where it can't be; the lease is as it was.
+   */
+  endNow(id: string): Promise<readonly string[]> {
+    const running = this.#running.get(id);
+    if (running !== undefined) return running;
+    const ending = this.#perform(id).finally(() => this.#running.delete(id));
+    this.#running.set(id, ending);
+    ending.catch(() => {});
+    return ending;
+  }
+
+  /** Waits until leases are gone, so long at most; returns how many are left. */
+  async gone(ids: readonly string[], timeoutMs: number): Promise<number> {
+    const left = () => ids.filter((id) => this.#index.get(id) !== undefined);
+    const { promise: timeout, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    const all = Promise.allSettled(left().map((id) => this.endNow(id)));
+    await Promise.race([all, timeout]);
+    clearTimeout(timer);
+    return left().length;
+  }
+
+  /** Ends what has expired by now. */
+  async sweep(): Promise<void> {
+    const { clock, writer } = this.#in;
+    const due = this.#expiring.take(clock.now(), EXPIRY_BATCH);
+    if (due.length === 0) return;
+    try {
+      await writer.change(() => {
+        const now = clock.now();
+        const leases = due.map((id) => this.#index.get(id)).filter((lease) => lease?.state === "live");
+        const expired = leases.filter((lease) => lease!.expiresAt <= now).map((lease) => lease!);
+        return { writes: this.planEnd(expired), result: () => {} };
+      });
+    } catch (error) {
+      for (const id of due) this.#expiring.add(clock.now() + LONGEST_WAIT_MS, id);
+      throw error;
+    }
+  }
+
+  async #perform(id: string): Promise<readonly string[]> {
+    const lease = this.#index.get(id);
+    if (lease === undefined) return [];
+    await this.#turn();
+    try {
+      const warnings = await this.#backend.end(lease);
+      for (const warning of warnings) this.#in.logger.log("warn", "lease_ended_partly", { lease_id: id, warning });
+      await this.#in.writer.join(() => ({ writes: [{ kind: "lease", key: id }], result: () => {} }));
+      return warnings;
+    } finally {
+      this.#atOnce--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#atOnce + this.#waiting.length >= MAX_AT_ONCE) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#atOnce++;
+  }
+
+  #noteExpiry({ id, expiresAt }: LeaseRecord): void {
+    const isNext = expiresAt < (this.#expiring.next ?? Infinity);
+    this.#expiring.add(expiresAt, id);
+    if (isNext) this.#schedule();
+  }
+
+  #soon(id: string): void {
+    this.#retrying.add(this.#in.clock.monotonic(), id);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isClosed || this.#mayCommit === undefined) return;
+    clearTimeout(this.#timer);
+    const { clock } = this.#in;
+    const toExpiry = (this.#expiring.next ?? Infinity) - clock.now();
+    const toRetry = (this.#retrying.next ?? Infinity) - clock.monotonic();
+    const wait = toRetry <= 0 ? 0 : Math.max(Math.min(toExpiry, toRetry, LONGEST_WAIT_MS), SHORTEST_WAIT_MS);
+    this.#timer = setTimeout(() => void this.#tick(), wait);
+  }
+
+  async #tick(): Promise<void> {
+    try {
+      if (this.#mayCommit!()) await this.sweep();
+    } catch (error) {
+      this.#in.logger.log("error", "sweep_failed", { sweeper: "leases", reason: asVaultError(error).message });
+    }
+    for (const id of this.#retrying.take(this.#in.clock.monotonic(), EXPIRY_BATCH)) void this.#try(id);
+    this.#schedule();
+  }
+
+  async #try(id: string): Promise<void> {
+    try {
+      if (this.#index.get(id)?.state === "ending") await this.endNow(id);
+    } catch (error) {
+      await this.#noteFailure(id, asVaultError(error)).catch((failure: unknown) => {
+        this.#in.logger.log("error", "lease_not_noted", { lease_id: id, reason: asVaultError(failure).message });
+        this.#retrying.add(this.#in.clock.monotonic() + LONGEST_RETRY_MS, id);
+      });
+      this.#schedule();
+    }
+  }
+
+  async #noteFailure(id: string, { message }: VaultError): Promise<void> {
+    const failures = (this.#index.get(id)?.failures ?? 0) + 1;
+    const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 20), LONGEST_RETRY_MS);
+    this.#in.logger.log("warn", "lease_not_ended", { lease_id: id, failures, reason: message, retry_ms: delay });
+    await this.#in.writer.change(() => {
+      const lease = this.#index.get(id);
+      const writes: Write[] = lease === undefined ? [] : [{
+        kind: "lease",
+        key: id,
+        value: { ...lease, failures, lastError: message },
+      }];
+      return { writes, result: () => {} };
+    });
+    this.#retrying.add(this.#in.clock.monotonic() + delay, id);
+  }
+}
