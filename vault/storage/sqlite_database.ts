@@ -6,21 +6,9 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { VaultError } from "../errors.ts";
+import { APPLICATION_ID, migrate, SCHEMA_VERSION } from "./migrations.ts";
 import type { RecordKind, Records } from "./records.ts";
 import type { Row, Write } from "./store.ts";
-
-/** `PRAGMA application_id`: "RVlt", so that `file` and we can tell our database from another's. */
-const APPLICATION_ID = 0x52566c74;
-
-/** `PRAGMA user_version` of the schema below. A migration raises it; a newer file is refused. */
-export const SCHEMA_VERSION = 1;
-
-const SCHEMA = `
-  CREATE TABLE records (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
-  CREATE TABLE change_sequence (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL);
-  INSERT INTO change_sequence VALUES (1, 0);
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};`;
 
 const PAGE_ROWS = 2000;
 
@@ -103,10 +91,10 @@ function openFile(path: string): DatabaseSync {
   try {
     db = new DatabaseSync(path);
     db.exec("PRAGMA busy_timeout = 5000");
-    const isNew = assertOurs(db, path);
+    const version = schemaOf(db, path);
     // FULL: a commit returns after the write-ahead log was fsynced, so that a power cut loses nothing acknowledged.
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-    if (isNew) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    migrate(db, version);
     return db;
   } catch (error) {
     db?.close();
@@ -118,17 +106,24 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-/** Whether the file is new and empty; it comes before the journal mode, which would change another program's file. */
-function assertOurs(db: DatabaseSync, path: string): boolean {
+/**
+ * The version of a file's schema, 0 for a new and empty one; it is asked before the journal mode is set, which would
+ * change another program's file.
+ *
+ * @throws {VaultError} `config_invalid` for another program's database, and for one of a newer version.
+ */
+export function schemaOf(db: DatabaseSync, path: string): number {
   const version = pragma(db, "user_version");
   const application = pragma(db, "application_id");
-  if (version === 0 && application === 0 && pragma(db, "schema_version") === 0) return true;
+  if (version === 0 && application === 0 && pragma(db, "schema_version") === 0) return 0;
   if (application !== APPLICATION_ID) {
     throw new VaultError("config_invalid", `${path} is a database of another program`);
   }
-  if (version <= SCHEMA_VERSION) return false;
+  if (version <= SCHEMA_VERSION) return version;
   const message = `${path} has schema ${version}; this runevault knows up to ${SCHEMA_VERSION}`;
-  throw new VaultError("config_invalid", message, { hint: "start the newer runevault that wrote it" });
+  throw new VaultError("config_invalid", message, {
+    hint: "start the newer runevault that wrote it; a store never goes back, but a backup from before can be restored",
+  });
 }
 
 function pragma(db: DatabaseSync, name: string): number {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { storeConformance } from "../../tests/conformance/store_conformance.ts";
 import { VaultError } from "../errors.ts";
+import { SCHEMA_VERSION } from "./migrations.ts";
 import type { Write } from "./store.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
@@ -31,7 +32,7 @@ storeConformance("SqliteStore", async () => {
   const path = `${folder}/runevault.db`;
   return {
     open: () => Promise.resolve().then(() => new SqliteStore(path, unexpected)),
-    makeNewer: () => Promise.resolve(alter(path, "PRAGMA user_version = 2")),
+    makeNewer: () => Promise.resolve(alter(path, `PRAGMA user_version = ${SCHEMA_VERSION + 1}`)),
     makeForeign: async () => {
       await Deno.remove(path);
       alter(path, "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
