@@ -41,6 +41,11 @@ export interface EnvelopeV2 {
 /** Either version. */
 export type Envelope = EnvelopeV1 | EnvelopeV2;
 
+/** What tells an envelope's key. */
+export type EnvelopeHead =
+  | Pick<EnvelopeV1, "version" | "agentId">
+  | Pick<EnvelopeV2, "version" | "agentId" | "keyVersion">;
+
 /**
  * Decodes an envelope's text.
  *

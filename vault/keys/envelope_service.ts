@@ -10,7 +10,8 @@ import type { Logger, RandomSource } from "../ports.ts";
 import { Slices, Turns } from "../slices.ts";
 import type { User, VaultState } from "../state.ts";
 import type { AgentKeys } from "./agent_keys.ts";
-import { type Envelope, openEnvelope, parseEnvelope, sealEnvelope } from "./envelope.ts";
+import { eachItem } from "./batch.ts";
+import { type EnvelopeHead, openEnvelope, parseEnvelope, sealEnvelope } from "./envelope.ts";
 import type { TeamSecrets } from "./team_secrets.ts";
 
 /** What happens with version-1 envelopes: they open, open with a warning in the log, or don't. */
@@ -21,6 +22,12 @@ export interface OpenRight {
   readonly user: User;
   /** Only those that this user sealed, with any of their tokens. */
   readonly ownOnly: boolean;
+}
+
+/** The key that seals for an agent, and its version. */
+export interface SealingKey {
+  readonly keyVersion: number;
+  readonly key: Buffer;
 }
 
 /** What the service is made of. */
@@ -52,16 +59,35 @@ export class EnvelopeService {
     try {
       return await this.#each(texts, signal, (text) => {
         const envelope = parseEnvelope(text);
-        this.#assertMayOpen(envelope, right);
+        const key = this.keyFor(envelope, right);
         if (envelope.version === 1) version1++;
-        return this.#withKey(envelope, (key) => openEnvelope(envelope, key));
+        return key instanceof Promise ? key.then((it) => openEnvelope(envelope, it)) : openEnvelope(envelope, key);
       });
     } finally {
-      // Once a batch: a line an envelope would let a caller fill the log.
-      if (version1 > 0 && this.#in.v1Policy === "warn") {
-        this.#in.logger.log("warn", "envelope_v1_opened", { user: right.user.record.name, envelopes: version1 });
-      }
+      this.noteOpened(right, version1);
     }
+  }
+
+  /**
+   * The key of one envelope, for a caller who may open it. Every envelope is asked for here, wherever it is decrypted.
+   *
+   * @throws {VaultError} `ciphertext_invalid` or `scope_denied`.
+   */
+  keyFor(envelope: EnvelopeHead, right: OpenRight): Buffer | Promise<Buffer> {
+    this.#assertMayOpen(envelope, right);
+    return this.#openingKey(envelope);
+  }
+
+  /** Tells of version-1 envelopes, where the operator wants to know. Once a batch: a line an envelope would fill the log. */
+  noteOpened({ user }: OpenRight, version1: number): void {
+    if (version1 === 0 || this.#in.v1Policy !== "warn") return;
+    this.#in.logger.log("warn", "envelope_v1_opened", { user: user.record.name, envelopes: version1 });
+  }
+
+  /** The key under which an agent's envelopes are sealed at present. */
+  async sealingKey(agentId: string): Promise<SealingKey> {
+    const keyVersion = this.#in.secrets.newest;
+    return { keyVersion, key: await this.#key(agentId, keyVersion, 2) };
   }
 
   /** Seals plaintexts under one agent's own key at the newest version; `cancelled`. */
@@ -78,13 +104,13 @@ export class EnvelopeService {
   rewrap(texts: readonly string[], signal?: AbortSignal): Promise<string[]> {
     return this.#each(texts, signal, async (text) => {
       const envelope = parseEnvelope(text);
-      const plaintext = await this.#withKey(envelope, (key) => openEnvelope(envelope, key));
+      const plaintext = openEnvelope(envelope, await this.#openingKey(envelope));
       const fromV1 = envelope.version === 1 || envelope.fromV1;
       return this.#sealFor(envelope.agentId, plaintext, fromV1);
     });
   }
 
-  #assertMayOpen(envelope: Envelope, { user, ownOnly }: OpenRight): void {
+  #assertMayOpen(envelope: EnvelopeHead, { user, ownOnly }: OpenRight): void {
     if (ownOnly && this.#in.state.tokens.get(envelope.agentId)?.user !== user) {
       throw new VaultError("scope_denied", "The envelope is another user's");
     }
@@ -96,53 +122,37 @@ export class EnvelopeService {
   #sealFor(agentId: string, plaintext: string | Uint8Array, fromV1: boolean): string | Promise<string> {
     const keyVersion = this.#in.secrets.newest;
     const author = { agentId, keyVersion, fromV1 };
-    return this.#key(agentId, keyVersion, 2, (key) => sealEnvelope(plaintext, author, key, this.#in.random));
+    const key = this.#key(agentId, keyVersion, 2);
+    const seal = (it: Buffer) => sealEnvelope(plaintext, author, it, this.#in.random);
+    return key instanceof Promise ? key.then(seal) : seal(key);
   }
 
-  #withKey<T>(envelope: Envelope, use: (key: Buffer) => T): T | Promise<T> {
+  #openingKey(envelope: EnvelopeHead): Buffer | Promise<Buffer> {
     const keyVersion = this.#secretVersionOf(envelope);
     const state = this.#in.secrets.find(keyVersion)?.state;
     if (state === undefined || state === "retired") {
       throw new VaultError("ciphertext_invalid", `Team-secret version ${keyVersion} opens nothing here`);
     }
-    return this.#key(envelope.agentId, keyVersion, envelope.version, use);
+    return this.#key(envelope.agentId, keyVersion, envelope.version);
   }
 
   /** A version-1 envelope names no key version: it is the one under which its author's token was issued. */
-  #secretVersionOf(envelope: Envelope): number {
+  #secretVersionOf(envelope: EnvelopeHead): number {
     if (envelope.version === 2) return envelope.keyVersion;
     return this.#in.state.tokens.get(envelope.agentId)?.record.secretVersion ?? 1;
   }
 
-  #key<T>(agentId: string, keyVersion: number, envelope: 1 | 2, use: (key: Buffer) => T): T | Promise<T> {
-    const cached = this.#in.keys.cached(agentId, keyVersion, envelope);
-    if (cached !== undefined) return use(cached);
-    return this.#in.keys.derive(agentId, keyVersion, envelope, this.#in.state.tokens.has(agentId)).then(use);
+  #key(agentId: string, keyVersion: number, envelope: 1 | 2): Buffer | Promise<Buffer> {
+    const { keys, state } = this.#in;
+    return keys.cached(agentId, keyVersion, envelope) ??
+      keys.derive(agentId, keyVersion, envelope, state.tokens.has(agentId));
   }
 
-  async #each<T>(
+  #each<T>(
     texts: readonly string[],
     signal: AbortSignal | undefined,
     work: (text: string) => T | Promise<T>,
   ): Promise<T[]> {
-    const slices = new Slices(signal, this.#turns);
-    const results: T[] = [];
-    for (const [index, text] of texts.entries()) {
-      try {
-        const result = work(text);
-        // Awaiting only what is really pending keeps a batch of cached keys free of microtask turns.
-        results.push(result instanceof Promise ? await result : result);
-      } catch (error) {
-        throw withIndex(error, index);
-      }
-      if (slices.spent) await slices.rest();
-    }
-    return results;
+    return eachItem(texts, new Slices(signal, this.#turns), work);
   }
-}
-
-function withIndex(error: unknown, index: number): unknown {
-  if (!(error instanceof VaultError)) return error;
-  const { kind, message, data, cause } = error;
-  return new VaultError(kind, `Item ${index}: ${message}`, { data: { ...data, index }, cause });
 }
