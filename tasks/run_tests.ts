@@ -6,6 +6,8 @@
  * @module
  */
 
+import { canCompile, canRunPages } from "../tests/docs/page_shell.ts";
+
 /** Something that some tests need and a plain machine may lack. */
 interface Need {
   readonly tests: string;
@@ -33,6 +35,16 @@ const NEEDS: readonly Need[] = [
     tests: "database accounts on real servers",
     isMet: async () => await isCommand("/usr/sbin/mariadbd") && await hasPostgres(),
     remedy: "apt-get install mariadb-server postgresql",
+  },
+  {
+    tests: "the commands of README and docs",
+    isMet: canRunPages,
+    remedy: "apt-get install bash util-linux iproute2 curl jq, and user namespaces unless run as root",
+  },
+  {
+    tests: "the README's compilation",
+    isMet: canCompile,
+    remedy: "./denow task compile, once, with a network; or DENORT_BIN",
   },
   {
     tests: "a disk that is full, on a small file system of its own",
