@@ -11,6 +11,7 @@ import { type EnvelopeV1Policy, type LogLevel, VaultError } from "../vault/mod.t
 import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
 import { quoteName } from "../vault/names.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
+import type { LogFormat } from "./logger.ts";
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mod.ts";
 
 /** Many times what all settings take. The YAML library needs a second for this much, and a kilobyte a node. */
@@ -58,7 +59,7 @@ export interface Config {
   /** Dimension of the FHE key set to make at the first start. */
   readonly fheDim: number | undefined;
   readonly embeddingDim: number | undefined;
-  readonly logFormat: "text" | "json" | undefined;
+  readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
   readonly dev: boolean;
 }
@@ -178,7 +179,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     envectorApiKey: raw.text("envector_api_key"),
     fheDim: raw.integer("fhe_dim"),
     embeddingDim: raw.integer("embedding_dim"),
-    logFormat: raw.choice("log_format", ["text", "json"]),
+    logFormat: raw.choice("log_format", ["text", "json", "journal"]),
     logLevel: raw.choice("log_level", ["debug", "info", "warn", "error"]) ?? "info",
     dev,
   };

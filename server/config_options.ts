@@ -82,7 +82,9 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     placeholder: "N",
     legacyEnv: "EMBEDDING_DIM",
   }),
-  option("log_format", "string", "text (default on a terminal) or json", { placeholder: "FORMAT" }),
+  option("log_format", "string", "text (default on a terminal), json (default elsewhere) or journal (for journald)", {
+    placeholder: "FORMAT",
+  }),
   option("log_level", "string", "debug, info (default), warn or error", { placeholder: "LEVEL" }),
   option("dev", "boolean", "a throw-away vault: temporary data, loopback, no TLS, a demo user"),
 ];

@@ -31,7 +31,7 @@ import { Metrics } from "./metrics.ts";
 import { ProcessFacts } from "./process_facts.ts";
 import { loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
-import { SystemdNotifier } from "./systemd.ts";
+import { systemdEnvironment, SystemdNotifier } from "./systemd.ts";
 
 /** Whoever logs in waits for a core; the rest of the vault needs the others. */
 const MAX_PASSWORD_THREADS = 4;
@@ -98,7 +98,7 @@ export class Daemon {
     const format = logFormat ?? (Deno.stderr.isTerminal() ? "text" : "json");
     this.#logger = new LineLogger(Deno.stderr, systemClock, format, logLevel);
     const ownPath = `${this.#config.dataDir}/notify.sock`;
-    this.#notifier = new SystemdNotifier(Deno.env.get("NOTIFY_SOCKET"), ownPath, this.#logger);
+    this.#notifier = new SystemdNotifier(systemdEnvironment((name) => Deno.env.get(name)), ownPath, this.#logger);
     undo.push(() => this.#logger.flush());
   }
 
@@ -110,7 +110,7 @@ export class Daemon {
   async start(): Promise<void> {
     assertTlsPossible(this.#config);
     const folder = await takeDataFolder(this.#config.dataDir);
-    this.#undo.push(() => folder.release());
+    this.#undo.push(() => folder.release(), () => this.#notifier.close());
     await this.#assertPrivateFiles();
     const isFirstStart = !(await exists(`${this.#config.dataDir}/runevault.db`));
     const vault = await this.#openVault();
@@ -129,7 +129,7 @@ export class Daemon {
     health.setServing(true);
     await this.#announce(facts);
     if (this.#config.dev) await this.#makeDemoUser(vault);
-    await this.#notifier.notify("READY=1");
+    await this.#notifier.ready();
     this.#undo.push(() => void (facts.ready = false));
   }
 

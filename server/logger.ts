@@ -12,6 +12,16 @@ const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, e
 /** What waits for a reader that has stopped reading; past it lines are dropped and counted. */
 const MAX_WAITING_CHARS = 4 * 1024 * 1024;
 
+/** How a line looks: for people, for programs, or for journald, which adds the time itself and reads `<4>` as a warning. */
+export type LogFormat = "text" | "json" | "journal";
+
+type LineWriter = (time: string, level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>) => string;
+
+const WRITERS: Readonly<Record<LogFormat, LineWriter>> = { text: textLine, json: jsonLine, journal: journalLine };
+
+/** The priorities of syslog(3), as sd-daemon(3) wants them before a line. */
+const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
+
 /** Where lines go; `Deno.stderr` fits. */
 export interface LogSink {
   write(bytes: Uint8Array): Promise<number>;
@@ -21,25 +31,24 @@ export interface LogSink {
 export class LineLogger implements Logger {
   readonly #sink: LogSink;
   readonly #clock: Clock;
-  readonly #format: "text" | "json";
+  readonly #writeLine: LineWriter;
   readonly #rank: number;
   #waiting: string[] = [];
   #waitingChars = 0;
   #dropped = 0;
   #writing: Promise<void> | undefined;
 
-  constructor(sink: LogSink, clock: Clock, format: "text" | "json", level: LogLevel) {
+  constructor(sink: LogSink, clock: Clock, format: LogFormat, level: LogLevel) {
     this.#sink = sink;
     this.#clock = clock;
-    this.#format = format;
+    this.#writeLine = WRITERS[format];
     this.#rank = RANK[level];
   }
 
   log(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>> = {}): void {
     if (RANK[level] < this.#rank) return;
     const at = new Date(this.#clock.now()).toISOString();
-    const line = this.#format === "json" ? jsonLine : textLine;
-    this.#append(hideTokens(line(at, level, event, fields)));
+    this.#append(hideTokens(this.#writeLine(at, level, event, fields)));
   }
 
   /** Resolves when every line so far has been written. */
@@ -74,8 +83,7 @@ export class LineLogger implements Logger {
     const count = this.#dropped;
     this.#dropped = 0;
     const at = new Date(this.#clock.now()).toISOString();
-    const line = this.#format === "json" ? jsonLine : textLine;
-    return line(at, "warn", "log_lines_dropped", { count });
+    return this.#writeLine(at, "warn", "log_lines_dropped", { count });
   }
 
   /** False when nobody can read the log any more: a vault whose log reader died goes on serving. */
@@ -96,8 +104,15 @@ function jsonLine(time: string, level: LogLevel, event: string, fields: Readonly
 }
 
 function textLine(time: string, level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): string {
-  const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${textOf(value)}`).join("");
-  return `${time} ${level.padEnd(5)} ${event}${rest}\n`;
+  return `${time} ${level.padEnd(5)} ${event}${fieldsText(fields)}\n`;
+}
+
+function journalLine(_time: string, level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): string {
+  return `<${PRIORITY[level]}>${event}${fieldsText(fields)}\n`;
+}
+
+function fieldsText(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields).map(([name, value]) => ` ${name}=${textOf(value)}`).join("");
 }
 
 /** Bare where it is one plain word, else JSON: control characters from outside never reach a terminal. */
