@@ -56,6 +56,7 @@ export interface Config {
   readonly indexName: string | undefined;
   readonly envectorEndpoint: string | undefined;
   readonly envectorApiKey: string | undefined;
+  readonly envectorApiKeyFile: string | undefined;
   /** Dimension of the FHE key set to make at the first start. */
   readonly fheDim: number | undefined;
   readonly embeddingDim: number | undefined;
@@ -177,6 +178,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     indexName: raw.text("index_name"),
     envectorEndpoint: raw.text("envector_endpoint"),
     envectorApiKey: raw.text("envector_api_key"),
+    envectorApiKeyFile: raw.text("envector_api_key_file"),
     fheDim: raw.integer("fhe_dim"),
     embeddingDim: raw.integer("embedding_dim"),
     logFormat: raw.choice("log_format", ["text", "json", "journal"]),

@@ -77,6 +77,7 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     legacyEnv: "ENVECTOR_API_KEY",
     secret: true,
   }),
+  option("envector_api_key_file", "string", "a file with the enVector key", { placeholder: "FILE" }),
   option("fhe_dim", "integer", "make an FHE key set of this dimension at the first start", { placeholder: "N" }),
   option("embedding_dim", "integer", "dimension of indexes under keys that came without EvalKey.json", {
     placeholder: "N",

@@ -29,7 +29,7 @@ import { DATABASE_PLUGINS } from "../databases/mod.ts";
 import { loadNativeLibraries } from "./native_libraries.ts";
 import { Metrics } from "./metrics.ts";
 import { ProcessFacts } from "./process_facts.ts";
-import { loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
+import { loadEnvectorKey, loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { systemdEnvironment, SystemdNotifier } from "./systemd.ts";
 
@@ -168,7 +168,7 @@ export class Daemon {
       random: systemRandom,
       logger: this.#logger,
       envelopeV1: config.envelopeV1,
-      clientSettings: this.#clientSettings(),
+      clientSettings: await this.#clientSettings(),
       keysFolder: `${config.dataDir}/keys`,
       fallbackDimension: config.fheDim ?? config.embeddingDim,
       // One core stays with the event loop, or token checks would wait for their turn on a busy machine.
@@ -205,8 +205,12 @@ export class Daemon {
     }
   }
 
-  #clientSettings() {
-    const { indexName, envectorEndpoint, envectorApiKey } = this.#config;
+  async #clientSettings() {
+    const { indexName, envectorEndpoint, envectorApiKeyFile } = this.#config;
+    const { credentialsDir } = this.#sources;
+    const envectorApiKey = envectorApiKeyFile === undefined
+      ? this.#config.envectorApiKey
+      : await loadEnvectorKey(envectorApiKeyFile, { credentialsDir });
     return {
       ...(indexName === undefined ? {} : { indexName }),
       ...(envectorEndpoint === undefined ? {} : { envectorEndpoint }),

@@ -1,5 +1,5 @@
 /**
- * The secrets that a start reads from files: the seal key and the team secret.
+ * The secrets that a start reads from files: the seal key, the team secret, the enVector key.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { type RandomSource, SEAL_KEY_BYTES, SealKey, VaultError } from "../vault/mod.ts";
 import { assertPrivate, writeNewPrivateFile } from "../vault/storage/private_files.ts";
 
-/** A team secret is a line of text; a larger file is a mistake. */
+/** Such a secret is a line of text; a larger file is a mistake. */
 const MAX_SECRET_BYTES = 4096;
 
 /** What the rules on modes need to know. */
@@ -41,16 +41,26 @@ export async function loadSealKey(
 
 /** Reads a team secret, white space at both ends stripped; `config_invalid` for one that is empty or not text. */
 export async function loadTeamSecret(path: string, rules: SecretFileRules): Promise<Uint8Array> {
+  return teamSecretBytes(await loadSecretText(path, "team secret", rules));
+}
+
+/** Reads the enVector key that clients are given; `config_invalid` for one that is empty or not text. */
+export async function loadEnvectorKey(path: string, rules: SecretFileRules): Promise<string> {
+  const key = (await loadSecretText(path, "enVector key", rules)).trim();
+  if (key !== "") return key;
+  throw new VaultError("config_invalid", `The enVector key file ${path} is empty`);
+}
+
+async function loadSecretText(path: string, what: string, rules: SecretFileRules): Promise<string> {
   const bytes = await readIfThere(path, rules);
-  if (bytes === undefined) throw new VaultError("config_invalid", `There is no team secret file ${path}`);
+  if (bytes === undefined) throw new VaultError("config_invalid", `There is no ${what} file ${path}`);
   if (bytes.length > MAX_SECRET_BYTES) {
-    throw new VaultError("config_invalid", `The team secret file ${path} has more than ${MAX_SECRET_BYTES} bytes`);
+    throw new VaultError("config_invalid", `The ${what} file ${path} has more than ${MAX_SECRET_BYTES} bytes`);
   }
   try {
-    return teamSecretBytes(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    if (cause instanceof VaultError) throw cause;
-    throw new VaultError("config_invalid", `The team secret file ${path} is not UTF-8 text`, { cause });
+    throw new VaultError("config_invalid", `The ${what} file ${path} is not UTF-8 text`, { cause });
   }
 }
 

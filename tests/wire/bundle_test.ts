@@ -9,7 +9,7 @@ import { createHash, hkdfSync } from "node:crypto";
 import { Buffer } from "node:buffer";
 import type { UserRow } from "../../admin/wire.ts";
 import { AdminHttp, type Bundle, VaultClient } from "../clients.ts";
-import { StartedServer } from "../started_server.ts";
+import { StartedServer, temporaryFolder } from "../started_server.ts";
 import { sharedServer } from "./_shared_server.ts";
 
 const TEAM_SECRET = "a team secret of some length";
@@ -118,4 +118,19 @@ Deno.test("what is not configured is not in the bundle", async () => {
   using admin = AdminHttp.of(server);
   const bundle = await vault.bundle(await admin.issue("alice"));
   deepEqual(Object.keys(bundle).sort(), ["agent_dek", "agent_id", "deks", "envelope", "key_id", "key_version"]);
+});
+
+Deno.test("the enVector key may come from a file, which others must not read", async () => {
+  await using folder = await temporaryFolder();
+  const [dataDir, file] = [`${folder.path}/data`, `${folder.path}/key`];
+  const args = ["--envector-api-key-file", file];
+  await Deno.writeTextFile(file, "index-key-2\n", { mode: 0o644 });
+  const refused = await StartedServer.refused({ dataDir, args });
+  equal(refused.code, 78);
+  match(refused.log, /others may read/);
+  await Deno.chmod(file, 0o600);
+  await using server = await StartedServer.start({ dataDir, args });
+  using vault = VaultClient.of(server);
+  const bundle = await vault.bundle(await AdminHttp.of(server).issue("alice"));
+  equal(bundle.envector_api_key, "index-key-2");
 });
