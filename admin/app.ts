@@ -14,6 +14,7 @@ import { RefusalLog } from "./refusal_log.ts";
 import type { AdminContext, AdminEnv, AdminRoute } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { clockRoutes } from "./routes/clock.ts";
+import { cutoffRoutes } from "./routes/cutoff.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { rewrapRoutes } from "./routes/rewrap.ts";
@@ -47,6 +48,7 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
     ...roleRoutes(parts.vault),
     ...userRoutes(parts.vault),
     ...accountRoutes(parts.vault),
+    ...cutoffRoutes(parts.vault),
     ...rootTokenRoutes(parts.vault),
     ...secretRoutes(parts.vault),
     ...rewrapRoutes(parts.vault),

@@ -19,6 +19,7 @@ export interface AdminVault {
   readonly clockGuard: Pick<Vault["clockGuard"], "status" | "accept">;
   readonly engine: {
     readonly accounts: Pick<Vault["engine"]["accounts"], "create" | "setPassword" | "link" | "unlock" | "loginsOf">;
+    readonly cutOff: Pick<Vault["engine"]["cutOff"], "cutOff" | "restore" | "show">;
     readonly rootTokens: Pick<Vault["engine"]["rootTokens"], "make" | "list" | "revoke">;
   };
 }

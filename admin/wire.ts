@@ -49,6 +49,8 @@ export interface RoleRow {
   readonly rate_limit: string;
   /** Policies on the identity API; absent: none but `default`. */
   readonly policies?: readonly string[];
+  /** `refuse`: no envelope opens whose author was cut off; absent: they open. */
+  readonly cutoff_envelopes?: string;
 }
 
 /** One way in by name and password. */
@@ -86,10 +88,48 @@ export interface UserRow {
   readonly index_key_left_at: string | null;
   /** Score rows they ever received; past 250 the FHE key must be taken as known to them. */
   readonly score_rows: number;
+  /** Since when and why they are cut off; null: they aren't. */
+  readonly cut_off: { readonly at: string; readonly reason: string | null } | null;
   /** What ending their access can't take back, each with its remedy. */
   readonly warnings: readonly string[];
   /** Their logins on the identity API; only on routes of one user. */
   readonly logins?: readonly LoginRow[];
+}
+
+/** `POST /users/:name/cutoff` and `GET`: what was ended, what waits, what can't be taken back. */
+export interface CutOffBody {
+  readonly user: string;
+  readonly entity_id: string;
+  /** Since when they are cut off. */
+  readonly at: string;
+  readonly reason?: string;
+  readonly ended: {
+    readonly evt_tokens: number;
+    readonly service_tokens: number;
+    readonly wrapped_answers: number;
+    readonly leases: number;
+  };
+  readonly blocked_logins: readonly string[];
+  /** Logins of the same name that lead to somebody else. */
+  readonly open_namesakes: readonly string[];
+  readonly pending: readonly PendingRow[];
+  readonly held: readonly HeldRow[];
+}
+
+/** An account elsewhere that isn't gone yet. */
+export interface PendingRow {
+  readonly lease_id: string;
+  readonly account: string;
+  readonly since: string;
+  readonly reason: string | null;
+}
+
+/** Something that can't be taken back. */
+export interface HeldRow {
+  readonly what: string;
+  readonly since: string | null;
+  readonly rows?: number;
+  readonly remedy: string;
 }
 
 /** A version of the team secret, without the secret. */

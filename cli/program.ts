@@ -57,6 +57,9 @@ export function createRoot(io: Io, output: CommanderOutput) {
 /** The root command. */
 export type Root = ReturnType<typeof createRoot>;
 
+/** A noun under which commands stand. */
+export type Group = ReturnType<Root["command"]>;
+
 /** Examples under a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { CutOff } from "./cutoff/cut_off.ts";
+import { LeasedAccounts } from "./cutoff/leased_accounts.ts";
 import { DatabaseEngine } from "./database/database_engine.ts";
 import type { DatabasePlugin } from "./database/ports.ts";
 import { Identity } from "./identity/identity.ts";
@@ -69,6 +71,7 @@ export class IdentityEngine {
   readonly userpass: UserpassService;
   readonly logins: UserpassLogin;
   readonly accounts: UserAccounts;
+  readonly cutOff: CutOff;
   readonly oidcKeys: OidcKeys;
   readonly oidcRoles: OidcRoles;
   readonly issuer: OidcIssuer;
@@ -100,7 +103,7 @@ export class IdentityEngine {
     const addressKey = sealKey.deriveKey("runevault/login-addresses");
     const { lockout } = this;
     this.logins = new UserpassLogin({ ...around, identity, mounts, tokens, users, hasher, lockout, addressKey });
-    this.accounts = new UserAccounts({ ...around, identity, mounts, users, lockout });
+    const accounts = this.accounts = new UserAccounts({ ...around, identity, mounts, users, lockout });
     this.renewal.registerLogins("userpass", this.logins);
     const keys = this.oidcKeys = new OidcKeys(around);
     const roles = this.oidcRoles = new OidcRoles(around, keys);
@@ -116,6 +119,8 @@ export class IdentityEngine {
     });
     this.oidcProvider = new OidcProvider({ ...around, identity, mounts, tokens, keys, identityTokens, issuer });
     this.database = new DatabaseEngine({ ...tokenSurroundings, tokens, plugins: around.databasePlugins });
+    const elsewhere = new LeasedAccounts(this.database.leases);
+    this.cutOff = new CutOff({ ...around, identity, tokens, accounts, elsewhere });
     mounts.addDisableHook((
       mount,
     ) => [...users.planEndOfMount(mount), ...tokens.endings.planEndOfMount(mount.accessor)]);

@@ -24,25 +24,27 @@ export function roleRoutes(vault: Pick<AdminVault, "roles">): readonly AdminRout
 }
 
 async function create(c: AdminContext, roles: AdminVault["roles"]): Promise<Response> {
-  const { name, scope, top_k, rate_limit, policies } = await bodyOf(c, {
+  const { name, scope, top_k, rate_limit, policies, cutoff_envelopes: cutoffEnvelopes } = await bodyOf(c, {
     name: text,
     scope: texts,
     top_k: integer,
     rate_limit: text,
     policies: optional(texts),
+    cutoff_envelopes: optional(text),
   });
-  const wanted = { name, scope, topK: top_k, rateLimit: rate_limit, ...defined({ policies }) };
+  const wanted = { name, scope, topK: top_k, rateLimit: rate_limit, ...defined({ policies, cutoffEnvelopes }) };
   return c.json(toRow(await roles.create(wanted)), 201);
 }
 
 async function update(c: AdminContext, roles: AdminVault["roles"]): Promise<Response> {
-  const { scope, top_k, rate_limit, policies } = await bodyOf(c, {
+  const { scope, top_k, rate_limit, policies, cutoff_envelopes: cutoffEnvelopes } = await bodyOf(c, {
     scope: optional(texts),
     top_k: optional(integer),
     rate_limit: optional(text),
     policies: optional(texts),
+    cutoff_envelopes: optional(text),
   });
-  const change = defined({ scope, topK: top_k, rateLimit: rate_limit, policies });
+  const change = defined({ scope, topK: top_k, rateLimit: rate_limit, policies, cutoffEnvelopes });
   return c.json(toRow(await roles.update(nameIn(c, "name"), change)));
 }
 
@@ -53,7 +55,7 @@ async function remove(c: AdminContext, roles: AdminVault["roles"]): Promise<Resp
 }
 
 function toRow(role: Role): RoleRow {
-  const { name, scope, topK: top_k, policies } = role;
+  const { name, scope, topK: top_k, policies, cutoffEnvelopes: cutoff_envelopes } = role;
   const row = { name, scope, top_k, rate_limit: formatRateLimit(role.rateLimit) };
-  return policies === undefined ? row : { ...row, policies };
+  return { ...row, ...defined({ policies, cutoff_envelopes }) };
 }

@@ -53,6 +53,7 @@ function toRow(user: UserSummary): UserRow {
     agent_key_left_at: moment(user.agentKeyLeftAt),
     index_key_left_at: moment(user.indexKeyLeftAt),
     score_rows: user.scoreRows,
+    cut_off: user.cutOff === null ? null : { at: moment(user.cutOff.at)!, reason: user.cutOff.reason ?? null },
     warnings: warningsOf(user),
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Option } from "@commander-js/extra-typings";
 import { adminPath } from "../../admin/client.ts";
 import type { RoleRow } from "../../admin/wire.ts";
 import { VaultError } from "../../vault/errors.ts";
@@ -36,14 +37,15 @@ export function addRoleCommands(root: Root, { io }: CliContext): void {
     .requiredOption("--top-k <N>", "the most results of one search", wholeNumber("--top-k"))
     .requiredOption("--rate-limit <RATE>", "calls in a time, such as 30/60s")
     .option("--policies <POLICIES>", "policies on the identity API, separated by commas", commaList)
+    .addOption(cutoffEnvelopes())
     .addHelpText(
       "after",
       examples(
         "runevault role create --name researcher --scope get_public_key,decrypt_scores --top-k 3 --rate-limit 10/60s",
       ),
     )
-    .action(async ({ name, scope, topK, rateLimit, policies }, command) => {
-      const body = { name, scope, top_k: topK, rate_limit: rateLimit, policies };
+    .action(async ({ name, scope, topK, rateLimit, policies, cutoffEnvelopes }, command) => {
+      const body = { name, scope, top_k: topK, rate_limit: rateLimit, policies, cutoff_envelopes: cutoffEnvelopes };
       await answer(io, command.optsWithGlobals(), { method: "POST", path: "/roles", body }, showRole);
     });
 
@@ -53,10 +55,11 @@ export function addRoleCommands(root: Root, { io }: CliContext): void {
     .option("--top-k <N>", "the most results of one search", wholeNumber("--top-k"))
     .option("--rate-limit <RATE>", "calls in a time, such as 30/60s")
     .option("--policies <POLICIES>", 'policies on the identity API, separated by commas; none: ""', commaList)
+    .addOption(cutoffEnvelopes())
     .addHelpText("after", examples("runevault role update --name member --top-k 8"))
-    .action(async ({ name, scope, topK, rateLimit, policies }, command) => {
-      assertSomething(scope, topK, rateLimit, policies);
-      const body = { scope, top_k: topK, rate_limit: rateLimit, policies };
+    .action(async ({ name, scope, topK, rateLimit, policies, cutoffEnvelopes }, command) => {
+      assertSomething(scope, topK, rateLimit, policies, cutoffEnvelopes);
+      const body = { scope, top_k: topK, rate_limit: rateLimit, policies, cutoff_envelopes: cutoffEnvelopes };
       const question: Question = { method: "PUT", path: adminPath`/roles/${name}`, body };
       await answer(io, command.optsWithGlobals(), question, showRole);
     });
@@ -69,9 +72,15 @@ export function addRoleCommands(root: Root, { io }: CliContext): void {
     });
 }
 
+function cutoffEnvelopes() {
+  return new Option("--cutoff-envelopes <CHOICE>", "envelopes whose author was cut off").choices(["open", "refuse"]);
+}
+
 function assertSomething(...changes: readonly unknown[]): void {
   if (changes.some((change) => change !== undefined)) return;
-  throw new VaultError("usage", "Nothing to change", { hint: "give --scope, --top-k, --rate-limit or --policies" });
+  throw new VaultError("usage", "Nothing to change", {
+    hint: "give --scope, --top-k, --rate-limit, --policies or --cutoff-envelopes",
+  });
 }
 
 function showRole(role: RoleRow): string {
@@ -81,6 +90,7 @@ function showRole(role: RoleRow): string {
     ["Top k", String(role.top_k)],
     ["Rate", role.rate_limit],
     ["Policies", role.policies?.join(",") ?? null],
+    ["Envelopes of cut-off users", role.cutoff_envelopes ?? null],
   ]);
 }
 

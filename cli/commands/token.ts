@@ -92,7 +92,8 @@ function withoutFailing(error: VaultError): { message: string; hint: string } {
 }
 
 function showRevoked(revoked: RevokedTokenBody): string {
-  const open = revoked.login_open ? "login still open: `runevault user disable` closes it\n" : "";
+  const close = `login still open: \`runevault user cutoff ${escapeControls(revoked.user)}\` closes it\n`;
+  const open = revoked.login_open ? close : "";
   return messageLine(revoked) + open +
     revoked.warnings.map((warning) => `Warning: ${escapeControls(warning)}\n`).join("");
 }

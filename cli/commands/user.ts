@@ -10,6 +10,7 @@ import { facts, messageLine, showExpiry, table } from "../format.ts";
 import { commaList } from "../numbers.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
 import { answer, type Question } from "../session.ts";
+import { addCutoffCommands } from "./user_cutoff.ts";
 
 /** Adds the commands for users. */
 export function addUserCommands(root: Root, { io }: CliContext): void {
@@ -92,6 +93,8 @@ export function addUserCommands(root: Root, { io }: CliContext): void {
       const question: Question = { method: "POST", path: adminPath`/users/${name}/enable` };
       await answer(io, command.optsWithGlobals(), question, showUser);
     });
+
+  addCutoffCommands(user, io);
 }
 
 /** What `sys/locked-users` says beside its counts. */
@@ -114,6 +117,8 @@ function showUser(user: UserRow): string {
   return facts([
     ["User", user.name],
     ["State", stateOf(user)],
+    ["Cut off", user.cut_off?.at ?? null],
+    ["Reason", user.cut_off?.reason ?? null],
     ["Entity", user.entity_id],
     ["Created", user.created_at],
     ["Role", user.token?.role ?? "no token"],
@@ -144,5 +149,6 @@ function showList(users: readonly UserRow[]): string {
 }
 
 function stateOf(user: UserRow): string {
+  if (user.cut_off !== null) return "cut off";
   return user.disabled ? "disabled" : "enabled";
 }

@@ -16,7 +16,7 @@ import {
   VaultService,
 } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { Metadata, SealMetadataResponseSchema } from "../../proto/gen/runevault/v1/metadata_pb.ts";
-import { type BundleParts, type Caller, type Scope, type Vault, VaultError } from "../../vault/mod.ts";
+import { type BundleParts, type Caller, openRightOf, type Scope, type Vault, VaultError } from "../../vault/mod.ts";
 import { type GrpcService, grpcService } from "./definition.ts";
 import { encodedText, encodedTexts } from "./encoded_message.ts";
 import type { CallContext, Unary } from "./unary.ts";
@@ -70,9 +70,7 @@ export function createVaultService({ vault, unary }: VaultServiceParts): GrpcSer
     }),
     decryptMetadata: unary(method.decryptMetadata, async (request, context) => {
       const caller = admit(vault, context, "DecryptMetadata");
-      const ownOnly = !caller.role.scope.includes("decrypt_metadata");
-      const right = { user: caller.user, ownOnly };
-      const plaintexts = await vault.envelopes.open(request.encryptedMetadataList, right, context.signal);
+      const plaintexts = await vault.envelopes.open(request.encryptedMetadataList, openRightOf(caller), context.signal);
       vault.authenticator.assertStillLive(caller);
       return encodedTexts(
         DecryptMetadataResponseSchema,

@@ -59,7 +59,11 @@ export function fakeAdminVault(): FakeAdminVault {
     keyRing: fakeKeyRing(change),
     files: fakeFiles(change),
     clockGuard: fakeClockGuard(change),
-    engine: { accounts: fakeAccounts(change), rootTokens: fakeRootTokens(change) },
+    engine: {
+      accounts: fakeAccounts(change),
+      cutOff: fakeCutOff(disabled, change),
+      rootTokens: fakeRootTokens(change),
+    },
   };
 }
 
@@ -85,6 +89,32 @@ function fakeAccounts(change: Change): AdminVault["engine"]["accounts"] {
     link: (name, login) => Promise.resolve(change(`link ${name} ${login}`)),
     unlock: (name) => change(`unlock ${name}`),
     loginsOf: () => [],
+  };
+}
+
+function fakeCutOff(disabled: Set<string>, change: Change): AdminVault["engine"]["cutOff"] {
+  const report = (user: string) => ({
+    user,
+    entityId: `entity-${user}`,
+    cutOff: { at: FAKE_NOW },
+    ended: { evtTokens: 1, serviceTokens: 2, wrappedAnswers: 0, leases: 1 },
+    blockedLogins: [`auth/userpass/login/${user}`],
+    openNamesakes: [],
+    pending: [{ leaseId: "database/creds/app/1", account: "v-app on pg", since: FAKE_NOW, reason: "refused" }],
+    held: [{ what: "score rows", since: null, rows: 251, remedy: "runevault keys rotate" } as const],
+  });
+  return {
+    cutOff: (user, reason) => {
+      change(`cutoff ${user} ${reason ?? ""}`);
+      disabled.add(user);
+      return Promise.resolve(report(user));
+    },
+    show: report,
+    restore: (user) => {
+      change(`restore ${user}`);
+      disabled.delete(user);
+      return Promise.resolve({ user });
+    },
   };
 }
 
@@ -176,6 +206,7 @@ function fakeUsers(
   const summary = (token: TokenSummary): UserSummary => ({
     name: token.user,
     entityId: `ent-${token.agentId.slice(-4)}`,
+    cutOff: null,
     disabled: disabled.has(token.user),
     createdAt: FAKE_NOW,
     epoch: 1,

@@ -19,6 +19,8 @@ export interface RoleRow {
   readonly rateLimit: RateLimit;
   /** Policies on the identity API; absent: none. */
   readonly policies?: readonly string[];
+  /** What becomes of envelopes whose author was cut off; absent: they open. */
+  readonly cutoffEnvelopes?: "refuse";
 }
 
 /** A row of `vault-tokens.yml`; a token that stood there in plain text is only its hash by now. */

@@ -110,9 +110,11 @@ function roleChange(row: RoleRow, present: RoleRecord | undefined): Change | nul
   return { row: name, change: "changed", detail: `${before} → ${after}`, writes: [putRole(wanted)] };
 }
 
-function describeRole({ scope, topK, rateLimit, policies }: RoleRecord): string {
+function describeRole({ scope, topK, rateLimit, policies, cutoffEnvelopes }: RoleRecord): string {
   const may = policies === undefined ? "" : ` policies ${policies.join(",")}`;
-  return `scope ${[...scope].sort().join(",") || "none"} top_k ${topK} rate_limit ${formatRateLimit(rateLimit)}${may}`;
+  const cut = cutoffEnvelopes === undefined ? "" : ` cutoff_envelopes ${cutoffEnvelopes}`;
+  const scopes = [...scope].sort().join(",") || "none";
+  return `scope ${scopes} top_k ${topK} rate_limit ${formatRateLimit(rateLimit)}${may}${cut}`;
 }
 
 function roleNamesAfter(state: VaultState, changes: readonly Change[]): ReadonlySet<string> {

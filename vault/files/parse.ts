@@ -11,7 +11,7 @@ import type { Node } from "yaml";
 import { DAY_MS, parseDay } from "../dates.ts";
 import { isName, quoteName } from "../names.ts";
 import { formatRateLimit, parseRateLimit } from "../roles/rate_limit.ts";
-import { assertTopK, policiesOf } from "../roles/role_service.ts";
+import { assertTopK, cutoffEnvelopesOf, policiesOf } from "../roles/role_service.ts";
 import { parseScopes, type Scope, SCOPES } from "../roles/scope.ts";
 import { agentIdOf } from "../state.ts";
 import { hashToken, MAX_TOKEN_LENGTH } from "../tokens/user_token.ts";
@@ -26,7 +26,7 @@ const OLD_RATE_LIMIT = { count: 30, seconds: 60 };
 const MAX_NAME_LENGTH = 1024;
 const TOKEN_HASH = /^sha256:([0-9a-f]{64})$/;
 const DAY_WITH_TIME = /^(\d{4}-\d{2}-\d{2})[T ].*$/s;
-const ROLE_KEYS = ["scope", "top_k", "rate_limit", "policies"];
+const ROLE_KEYS = ["scope", "top_k", "rate_limit", "policies", "cutoff_envelopes"];
 const TOKEN_KEYS = ["user", "token", "token_hash", "agent_id", "role", "created", "issued_at", "expires"];
 
 type Entries = ReturnType<YamlReader["map"]>;
@@ -113,7 +113,8 @@ class FileParser<F extends FileName> {
       return this.#yaml.check(node, "rate_limit", () => parseRateLimit(text));
     });
     const scope = this.#field(fields, "scope", key, [] as readonly Scope[], (node) => this.#scope(node));
-    return { line: this.#yaml.line(key), name, scope, topK, rateLimit, ...this.#policies(fields) };
+    const more = { ...this.#policies(fields), ...this.#cutoffEnvelopes(fields) };
+    return { line: this.#yaml.line(key), name, scope, topK, rateLimit, ...more };
   }
 
   #policies(fields: Entries): Pick<RoleRow, "policies"> {
@@ -121,6 +122,13 @@ class FileParser<F extends FileName> {
     if (this.#isEmpty(node)) return {};
     const names = this.#yaml.list(node!, "policies").map((item) => this.#yaml.text(item, "a policy"));
     return this.#yaml.check(node!, "policies", () => policiesOf(names));
+  }
+
+  #cutoffEnvelopes(fields: Entries): Pick<RoleRow, "cutoffEnvelopes"> {
+    const node = fields.get("cutoff_envelopes")?.value;
+    if (this.#isEmpty(node)) return {};
+    const text = this.#yaml.text(node!, "cutoff_envelopes");
+    return this.#yaml.check(node!, "cutoff_envelopes", () => cutoffEnvelopesOf(text));
   }
 
   #scope(node: Node): Scope[] {

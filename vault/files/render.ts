@@ -43,13 +43,14 @@ function* renderTokens(state: VaultState, generation: number): Iterable<string> 
   if (isEmpty) yield " []\n";
 }
 
-function roleText({ name, scope, topK, rateLimit, policies }: RoleRecord): string {
+function roleText({ name, scope, topK, rateLimit, policies, cutoffEnvelopes }: RoleRecord): string {
   const may = policies === undefined ? "" : `    policies: [${policies.map(quote).join(", ")}]\n`;
+  const cut = cutoffEnvelopes === undefined ? "" : `    cutoff_envelopes: ${cutoffEnvelopes}\n`;
   return `  ${mappingKey(name)}:
     scope: [${scope.join(", ")}]
     top_k: ${topK}
     rate_limit: ${formatRateLimit(rateLimit)}
-${may}`;
+${may}${cut}`;
 }
 
 function tokenText({ record: user, token }: User): string {

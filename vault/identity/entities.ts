@@ -6,9 +6,10 @@
 
 import { VaultError } from "../errors.ts";
 import { newEntityId } from "../ids.ts";
-import { putToken, type Surroundings } from "../tokens/token_service.ts";
+import { openTokensOf, planEndOfTokens } from "../tokens/token_endings.ts";
+import type { Surroundings } from "../tokens/token_service.ts";
 import type { User } from "../state.ts";
-import type { UserRecord, UserTokenRecord } from "../storage/records.ts";
+import type { UserRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Plan } from "../writer.ts";
 import { raiseEpoch } from "./epochs.ts";
@@ -165,6 +166,7 @@ export class Entities {
   #updated(before: UserRecord, input: EntityInput, author: Author): UserRecord {
     const version = before.version ?? 1;
     if (input.cas !== undefined && input.cas !== version) throw staleVersion(version);
+    assertMayEnable(before, input);
     const isOwn = isOwnWrite(before, author);
     if (isOwn) assertMetadataAlone(input, this.#index.nameOf(before));
     else assertMaySay(input, author);
@@ -211,13 +213,9 @@ export class Entities {
     const now = clock.now();
     const { metadata: _m, policies: _p, entityName: _n, ...kept } = user.record;
     const tombstone: UserRecord = { ...kept, deletedAt: now };
-    const tokens = [user.token, state.graceTokenOf(kept.entityId)].filter((token) =>
-      token !== null && token !== undefined
-    );
-    const ended = (record: UserTokenRecord): UserTokenRecord => ({ ...record, ended: "revoked", endedAt: now });
     return [
       ...raiseEpoch(state, tombstone),
-      ...tokens.map((token) => putToken(ended(token.record))),
+      ...planEndOfTokens(openTokensOf(state, user), "revoked", now),
       ...[...this.#index.aliasesOf(kept.entityId).values()].map((alias): Write => ({ kind: "alias", key: alias.id })),
     ];
   }
@@ -261,6 +259,14 @@ function assertMetadataAlone({ name, policies, disabled }: EntityInput, ownName:
 function assertMaySay({ policies, disabled }: EntityInput, { hasSudo }: Author): void {
   if (hasSudo || policies === undefined && disabled === undefined) return;
   throw new VaultError("permission_denied", "setting policies or disabled of an entity needs sudo on its path");
+}
+
+/** A cut-off has a reason and a way back of its own; a write that happens to say `disabled: false` must not undo it. */
+function assertMayEnable({ cutOff, name }: UserRecord, { disabled }: EntityInput): void {
+  if (cutOff === undefined || disabled !== false) return;
+  throw new VaultError("invalid_argument", "this entity was cut off", {
+    hint: `use \`runevault user restore ${name}\``,
+  });
 }
 
 function staleVersion(version: number): VaultError {

@@ -9,6 +9,7 @@ import { VaultError } from "../errors.ts";
 import type { Logger, RandomSource } from "../ports.ts";
 import { Slices, Turns } from "../slices.ts";
 import type { User, VaultState } from "../state.ts";
+import type { Caller } from "../tokens/authenticator.ts";
 import type { AgentKeys } from "./agent_keys.ts";
 import { eachItem } from "./batch.ts";
 import { type EnvelopeHead, openEnvelope, parseEnvelope, sealEnvelope } from "./envelope.ts";
@@ -22,6 +23,17 @@ export interface OpenRight {
   readonly user: User;
   /** Only those that this user sealed, with any of their tokens. */
   readonly ownOnly: boolean;
+  /** None whose author was cut off; absent: those too. */
+  readonly refusesCutOff?: boolean;
+}
+
+/** What a caller's role lets them open. One object a batch. */
+export function openRightOf({ user, role }: Caller): OpenRight {
+  return {
+    user,
+    ownOnly: !role.scope.includes("decrypt_metadata"),
+    refusesCutOff: role.cutoffEnvelopes === "refuse",
+  };
 }
 
 /** The key that seals for an agent, and its version. */
@@ -44,6 +56,8 @@ export interface EnvelopeParts {
 export class EnvelopeService {
   readonly #in: EnvelopeParts;
   readonly #turns = new Turns();
+  /** Entity ids of authors who were cut off, by the batch that they stand in. */
+  readonly #cutOffAuthors = new WeakMap<OpenRight, Set<string>>();
 
   constructor(parts: EnvelopeParts) {
     this.#in = parts;
@@ -78,10 +92,17 @@ export class EnvelopeService {
     return this.#openingKey(envelope);
   }
 
-  /** Tells of version-1 envelopes, where the operator wants to know. Once a batch: a line an envelope would fill the log. */
-  noteOpened({ user }: OpenRight, version1: number): void {
-    if (version1 === 0 || this.#in.v1Policy !== "warn") return;
-    this.#in.logger.log("warn", "envelope_v1_opened", { user: user.record.name, envelopes: version1 });
+  /**
+   * Tells of what wants an operator's eye: version-1 envelopes, where they want to know, and those whose author was cut
+   * off. Once a batch: a line an envelope would fill the log.
+   */
+  noteOpened(right: OpenRight, version1: number): void {
+    const user = right.user.record.name;
+    if (version1 > 0 && this.#in.v1Policy === "warn") {
+      this.#in.logger.log("warn", "envelope_v1_opened", { user, envelopes: version1 });
+    }
+    const authors = this.#cutOffAuthors.get(right);
+    if (authors !== undefined) this.#in.logger.log("warn", "cut_off_envelopes_opened", { user, authors: [...authors] });
   }
 
   /** The key under which an agent's envelopes are sealed at present. */
@@ -110,13 +131,22 @@ export class EnvelopeService {
     });
   }
 
-  #assertMayOpen(envelope: EnvelopeHead, { user, ownOnly }: OpenRight): void {
-    if (ownOnly && this.#in.state.tokens.get(envelope.agentId)?.user !== user) {
-      throw new VaultError("scope_denied", "The envelope is another user's");
-    }
+  #assertMayOpen(envelope: EnvelopeHead, right: OpenRight): void {
+    const author = this.#in.state.tokens.get(envelope.agentId)?.user;
+    if (right.ownOnly && author !== right.user) throw new VaultError("scope_denied", "The envelope is another user's");
+    if (author?.record.cutOff !== undefined) this.#meetCutOff(author, right);
     if (envelope.version === 1 && this.#in.v1Policy === "refuse") {
       throw new VaultError("ciphertext_invalid", "Version-1 envelopes are refused here; have them re-sealed");
     }
+  }
+
+  /** Envelopes of a user who was cut off are refused to some, and told of to all (S16). */
+  #meetCutOff({ record }: User, right: OpenRight): void {
+    if (right.refusesCutOff) {
+      throw new VaultError("scope_denied", "The envelope's author was cut off, and the role refuses such envelopes");
+    }
+    const authors = this.#cutOffAuthors.get(right) ?? new Set();
+    this.#cutOffAuthors.set(right, authors.add(record.entityId));
   }
 
   #sealFor(agentId: string, plaintext: string | Uint8Array, fromV1: boolean): string | Promise<string> {

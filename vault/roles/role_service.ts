@@ -77,6 +77,7 @@ export class RoleService {
       topK: number;
       rateLimit: string;
       policies?: readonly string[];
+      cutoffEnvelopes?: string;
     },
   ): Promise<Role> {
     return this.#writer.change(() => {
@@ -90,6 +91,7 @@ export class RoleService {
         topK: assertTopK(wanted.topK),
         rateLimit: parseRateLimit(wanted.rateLimit),
         ...policiesOf(wanted.policies),
+        ...cutoffEnvelopesOf(wanted.cutoffEnvelopes),
       });
     });
   }
@@ -97,7 +99,13 @@ export class RoleService {
   /** Changes what is given of a role; `not_found`, `invalid_argument`, `storage_failed`. */
   update(
     name: string,
-    change: { scope?: readonly string[]; topK?: number; rateLimit?: string; policies?: readonly string[] },
+    change: {
+      scope?: readonly string[];
+      topK?: number;
+      rateLimit?: string;
+      policies?: readonly string[];
+      cutoffEnvelopes?: string;
+    },
   ): Promise<Role> {
     return this.#writer.change(() => {
       const role = this.show(name);
@@ -107,6 +115,7 @@ export class RoleService {
         topK: change.topK === undefined ? role.topK : assertTopK(change.topK),
         rateLimit: change.rateLimit === undefined ? role.rateLimit : parseRateLimit(change.rateLimit),
         ...policiesOf(change.policies ?? role.policies),
+        ...cutoffEnvelopesOf(change.cutoffEnvelopes ?? role.cutoffEnvelopes),
       });
     });
   }
@@ -145,4 +154,17 @@ export class RoleService {
 export function policiesOf(given: readonly string[] | undefined): Pick<Role, "policies"> {
   const policies = cleanPolicies(given ?? []);
   return policies.length === 0 ? {} : { policies };
+}
+
+/**
+ * What becomes of envelopes whose author was cut off, as it is kept: absent where they open.
+ *
+ * @throws {VaultError} `invalid_argument` for anything but `open` and `refuse`.
+ */
+export function cutoffEnvelopesOf(given: string | undefined): Pick<Role, "cutoffEnvelopes"> {
+  if (given === undefined || given === "open") return {};
+  if (given === "refuse") return { cutoffEnvelopes: given };
+  throw new VaultError("invalid_argument", `Invalid cutoff_envelopes ${quoteName(given)}`, {
+    hint: "give open or refuse",
+  });
 }

@@ -40,8 +40,17 @@ export interface UserRecord {
   readonly mergedEntityIds?: readonly string[];
   /** Set on an entity that was merged away: the one that took its credentials over. */
   readonly mergedInto?: string;
+  /** Set while the user is cut off; {@link disabled} is true as long. */
+  readonly cutOff?: CutOffRecord;
   /** Set on a deleted entity: its tombstone. The name then means a new entity. */
   readonly deletedAt?: number;
+}
+
+/** When and why a user was cut off. */
+export interface CutOffRecord {
+  readonly at: number;
+  /** What the operator said of it. */
+  readonly reason?: string;
 }
 
 /** Why a user token stopped being live. */
@@ -76,6 +85,8 @@ export interface RoleRecord {
   readonly scope: readonly Scope[];
   readonly topK: number;
   readonly rateLimit: RateLimit;
+  /** What becomes of envelopes whose author was cut off; absent: they open. */
+  readonly cutoffEnvelopes?: "refuse";
 }
 
 /** Whether a team-secret version seals, only opens, or does neither. */

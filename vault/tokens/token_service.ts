@@ -15,6 +15,7 @@ import { agentIdOf, type User, type UserToken, type VaultState } from "../state.
 import type { UserRecord, UserTokenRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Plan, Writer } from "../writer.ts";
+import { openTokensOf, planEndOfTokens } from "./token_endings.ts";
 import { hashToken, isUsable, newUserToken } from "./user_token.ts";
 
 /** The longest that a rotated token may live on: whoever needs more has not rotated. */
@@ -79,11 +80,7 @@ export class TokenService {
           hint: "use `runevault token rotate` for a new one, or revoke it first",
         });
       }
-      if (known?.record.disabled) {
-        throw new VaultError("precondition_failed", `User ${quoteName(wanted.user)} is disabled`, {
-          hint: `run \`runevault user enable ${wanted.user}\` first`,
-        });
-      }
+      if (known?.record.disabled) throw blocked(known.record);
       this.#assertRole(wanted.role);
       const user = known?.record ?? this.#newUser(wanted.user);
       const writes: Write[] = known ? [] : [{ kind: "user", key: user.entityId, value: user }];
@@ -121,11 +118,11 @@ export class TokenService {
       const user = this.#in.state.userByName(name);
       const holdsOthers = user !== undefined && this.#hasOthers(user.record.entityId);
       const holder = holdsOthers ? user : this.#currentToken(name).user;
-      const tokens = [...(holder.token === null ? [] : [holder.token]), ...this.#replacedTokens(holder)];
+      const tokens = openTokensOf(this.#in.state, holder);
       return {
         writes: [
           ...raiseEpoch(this.#in.state, holder.record),
-          ...tokens.map((token) => putToken(this.#end(token.record, "revoked"))),
+          ...planEndOfTokens(tokens, "revoked", this.#in.clock.now()),
         ],
         result: () => ({ user: name }),
       };
@@ -227,7 +224,7 @@ export class TokenService {
     return { ...record, graceUntil: this.#in.clock.now() + graceSeconds * 1000 };
   }
 
-  #end(record: UserTokenRecord, ended: "revoked" | "rotated"): UserTokenRecord {
+  #end(record: UserTokenRecord, ended: "rotated"): UserTokenRecord {
     return { ...record, ended, endedAt: this.#in.clock.now() };
   }
 
@@ -246,6 +243,13 @@ export class TokenService {
       graceUntil: this.#graceUntil(user),
     };
   }
+}
+
+function blocked({ name, cutOff }: UserRecord): VaultError {
+  const [state, way] = cutOff === undefined ? ["disabled", "enable"] : ["cut off", "restore"];
+  return new VaultError("precondition_failed", `User ${quoteName(name)} is ${state}`, {
+    hint: `run \`runevault user ${way} ${name}\` first`,
+  });
 }
 
 /** The write that stores a token. */

@@ -124,12 +124,28 @@ export class UserAccounts {
 
   /** The logins of a user; `not_found` where there is no such user. */
   loginsOf(name: string): LoginSummary[] {
-    return this.#loginsOf(this.#user(name)).map(({ mount, username }) => ({
+    return this.loginsOfUser(this.#user(name));
+  }
+
+  /** The logins of a user or of another entity. */
+  loginsOfUser(user: User): LoginSummary[] {
+    return this.#loginsOf(user).map(({ mount, username }) => ({
       mountPath: `auth/${mount.path}`,
       username,
       policies: this.#in.users.get(mount, username)!.params.policies,
       isLocked: this.#in.lockout.isLocked(mount.accessor, username),
     }));
+  }
+
+  /** Logins whose name is a user's and that lead elsewhere: names are not identities (S11). */
+  namesakesOf(user: User): string[] {
+    const username = user.record.name.toLowerCase();
+    const { users, mounts, identity } = this.#in;
+    return mounts.list("auth").flatMap((mount) => {
+      if (mount.type !== "userpass" || users.get(mount, username) === undefined) return [];
+      const alias = identity.aliases.byName(mount.accessor, username);
+      return alias?.entityId === user.record.entityId ? [] : [`auth/${mount.path}login/${username}`];
+    });
   }
 
   /** From the first user on no file without a generation is taken whole (S8). */

@@ -7,7 +7,7 @@
 import { VaultError } from "../errors.ts";
 import { quoteName } from "../names.ts";
 import type { User, VaultState } from "../state.ts";
-import type { UserRecord } from "../storage/records.ts";
+import type { CutOffRecord, UserRecord } from "../storage/records.ts";
 import type { TokenService, TokenSummary } from "../tokens/token_service.ts";
 import type { Plan, Writer } from "../writer.ts";
 
@@ -16,6 +16,8 @@ export interface UserSummary {
   readonly name: string;
   readonly entityId: string;
   readonly disabled: boolean;
+  /** When and why they were cut off; null: they aren't. */
+  readonly cutOff: CutOffRecord | null;
   readonly createdAt: number;
   readonly epoch: number;
   readonly token: TokenSummary | null;
@@ -35,8 +37,16 @@ const KEY_REVEALING_ROWS = 250;
 
 /** What ending a user's access can't take back, each with its remedy. */
 export function warningsOf({ scoreRows }: Pick<UserSummary, "scoreRows">): string[] {
-  if (scoreRows <= KEY_REVEALING_ROWS) return [];
-  return [`${scoreRows} score rows left to them: the FHE key must be taken as known to them: runevault keys rotate`];
+  if (!revealsKey(scoreRows)) return [];
+  return [`${scoreRows} score rows left to them: ${FHE_KEY_KNOWN}`];
+}
+
+/** What an operator is told of a user with more than {@link KEY_REVEALING_ROWS} rows. */
+export const FHE_KEY_KNOWN = "the FHE key must be taken as known to them: runevault keys rotate";
+
+/** Whether so many rows can have given the FHE key away. */
+export function revealsKey(scoreRows: number): boolean {
+  return scoreRows > KEY_REVEALING_ROWS;
 }
 
 /** Which key left the vault to a user. */
@@ -83,9 +93,14 @@ export class UserService {
     return this.#change(name, (record) => ({ ...record, disabled: true }));
   }
 
-  /** Lifts {@link disable}; what was revoked stays revoked. */
+  /** Lifts {@link disable}; what was revoked stays revoked. `precondition_failed` for a user who was cut off. */
   enable(name: string): Promise<UserSummary> {
-    return this.#change(name, (record) => ({ ...record, disabled: false }));
+    return this.#change(name, (record) => {
+      if (record.cutOff === undefined) return { ...record, disabled: false };
+      throw new VaultError("precondition_failed", `User ${quoteName(name)} was cut off`, {
+        hint: `run \`runevault user restore ${name}\` to undo that`,
+      });
+    });
   }
 
   /** Records, before it happens, that keys leave the vault to a user for the first time. */
@@ -137,6 +152,7 @@ export class UserService {
       name,
       entityId,
       disabled,
+      cutOff: user.record.cutOff ?? null,
       createdAt,
       epoch,
       token: this.#tokens.find(user),

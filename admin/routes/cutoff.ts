@@ -1,0 +1,62 @@
+/**
+ * `/users/:name/cutoff` and `…/restore`: ending a user's every access, and seeing that it worked.
+ *
+ * @module
+ */
+
+import { quoteName } from "../../vault/names.ts";
+import { defined, optional, text } from "../body.ts";
+import type { AdminVault } from "../ports.ts";
+import { type AdminContext, type AdminRoute, bodyOf, nameIn } from "../route.ts";
+import type { CutOffBody } from "../wire.ts";
+
+type CutOff = AdminVault["engine"]["cutOff"];
+
+/** The routes of cut-offs. */
+export function cutoffRoutes({ engine: { cutOff } }: Pick<AdminVault, "engine">): readonly AdminRoute[] {
+  return [
+    { method: "GET", path: "/users/:name/cutoff", handle: (c) => c.json(toBody(cutOff.show(nameIn(c, "name")))) },
+    { method: "POST", path: "/users/:name/cutoff", handle: (c) => cut(c, cutOff) },
+    { method: "POST", path: "/users/:name/restore", handle: (c) => restore(c, cutOff) },
+  ];
+}
+
+async function cut(c: AdminContext, cutOff: CutOff): Promise<Response> {
+  const { reason } = await bodyOf(c, { reason: optional(text) });
+  return c.json(toBody(await cutOff.cutOff(nameIn(c, "name"), reason)));
+}
+
+async function restore(c: AdminContext, cutOff: CutOff): Promise<Response> {
+  await bodyOf(c, {});
+  const { user } = await cutOff.restore(nameIn(c, "name"));
+  return c.json({ message: `User ${quoteName(user)} is let in again; what was revoked stays revoked`, user });
+}
+
+function toBody(report: ReturnType<CutOff["show"]>): CutOffBody {
+  const { user, entityId: entity_id, cutOff, ended, pending, held } = report;
+  return {
+    user,
+    entity_id,
+    at: moment(cutOff.at),
+    ...defined({ reason: cutOff.reason }),
+    ended: {
+      evt_tokens: ended.evtTokens,
+      service_tokens: ended.serviceTokens,
+      wrapped_answers: ended.wrappedAnswers,
+      leases: ended.leases,
+    },
+    blocked_logins: report.blockedLogins,
+    open_namesakes: report.openNamesakes,
+    pending: pending.map(({ leaseId, account, since, reason }) => ({
+      lease_id: leaseId,
+      account,
+      since: moment(since),
+      reason,
+    })),
+    held: held.map(({ since, ...thing }) => ({ ...thing, since: since === null ? null : moment(since) })),
+  };
+}
+
+function moment(at: number): string {
+  return new Date(at).toISOString();
+}
