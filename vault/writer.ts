@@ -28,6 +28,9 @@ interface Joining {
 /** Adds the bookkeeping that a change's writes call for, to be committed with them. */
 export type Bookkeeping = (writes: readonly Write[]) => readonly Write[];
 
+/** What one commit holds at most; more would keep the event loop, and whoever joined first, waiting. */
+const MAX_JOINED = 128;
+
 /** Serialises changes. */
 export class Writer {
   readonly #store: Store;
@@ -68,13 +71,19 @@ export class Writer {
   join<T>(plan: () => Plan<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#joining.push({ plan, resolve: (made) => resolve((made as Plan<T>).result()), reject });
-    if (this.#joining.length === 1) void this.change(() => this.#planJoined()).catch(() => {});
+    if (this.#joining.length === 1) this.#scheduleJoined();
     return promise;
   }
 
-  /** In the writer's turn: one change of all that wait; each that refuses does so alone. */
+  #scheduleJoined(): void {
+    // What fails is told to each that joined.
+    void this.change(() => this.#planJoined()).catch(() => {});
+  }
+
+  /** In the writer's turn: one change of those that wait longest; each that refuses does so alone. */
   #planJoined(): Plan<void> {
-    const waiting = this.#joining.splice(0);
+    const waiting = this.#joining.splice(0, MAX_JOINED);
+    if (this.#joining.length > 0) this.#scheduleJoined();
     const made: { one: Joining; plan: Plan<unknown> }[] = [];
     for (const one of waiting) {
       try {

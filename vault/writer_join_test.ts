@@ -98,3 +98,15 @@ Deno.test("what joins keeps its place among the other changes", async () => {
   ]);
   deepEqual(seen, [false, true]);
 });
+
+Deno.test("a crowd that joins at once is committed in several turns, the first to come first", async () => {
+  const { store, state, writer } = await opened();
+  const done: number[] = [];
+  await Promise.all(Array.from({ length: 300 }, async (_, i) => {
+    await writer.join(planned(`joined ${i}`));
+    done.push(i);
+  }));
+  deepEqual(done, Array.from({ length: 300 }, (_, i) => i));
+  equal(state.meta.size, 300);
+  equal(store.asked.length, 3);
+});

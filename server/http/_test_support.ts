@@ -46,6 +46,15 @@ export class TestApi {
     return this.#send(method, path, sent, {});
   }
 
+  /** Sends a body as it is, and gives the answer's as it is. */
+  async raw(method: string, path: string, body: string | undefined, sent: Pick<Sent, "token" | "headers">) {
+    const headers = { "x-vault-token": sent.token ?? "", ...sent.headers };
+    const init = { method, headers, ...(body === undefined ? {} : { body }) };
+    const peer = { address: "192.0.2.1", isTls: false };
+    const response = await this.#handle(new Request(`http://vault.test/v1/${path}`, init), peer);
+    return { status: response.status, text: await response.text() };
+  }
+
   /** Sends a request with the operator's rights. */
   operator(method: string, path: string, body?: unknown): Promise<Answered> {
     return this.#send(method, path, body === undefined ? {} : { body }, { operator: OPERATOR });

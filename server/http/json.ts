@@ -29,6 +29,22 @@ export function parseJson(text: string): unknown {
   return toMaps(parseLossless(text));
 }
 
+/**
+ * Parses a JSON text that goes out again as it came: a number that a double doesn't hold keeps its literal text when
+ * it is written by `JSON.stringify`. For texts of clients that {@link parseJson} has taken before.
+ */
+export function parseVerbatim(text: string): unknown {
+  return JSON.parse(text, keepLiteral as (key: string, value: unknown) => unknown);
+}
+
+/** ES2025's `JSON.rawJSON`, which this compiler's library doesn't know yet. */
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+
+function keepLiteral(key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const kept = keepNumber(key, value, context);
+  return kept instanceof LosslessNumber ? rawJSON(kept.text) : kept;
+}
+
 function parseLossless(text: string): unknown {
   try {
     return JSON.parse(text, keepNumber as (key: string, value: unknown) => unknown);

@@ -215,3 +215,30 @@ path "secret/{{identity.entity.aliases.userpass_auth.custom_metadata.room}}" { c
     equal((await api.call("POST", `identity/group/id/${group}`, { token, body: { name: "boss" } })).status, 403);
   });
 });
+
+Deno.test("S12: who may set passwords sets none of a user who may do more, by no path and no spelling", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("helper", "member", "chief", "grouped");
+    await api.policy("helpdesk", `path "auth/userpass/users/*" { capabilities = ["create", "update"] }`);
+    await api.policy("power", `path "sys/*" { capabilities = ["read"] }`);
+    await api.must("POST", "auth/userpass/users/helper", { token_policies: "helpdesk" });
+    await api.must("POST", "auth/userpass/users/chief", { token_policies: "power" });
+    const { entity_id } = await api.login("grouped");
+    await api.must("POST", "identity/group", { name: "g", policies: ["power"], member_entity_ids: [entity_id] });
+    const { client_token: token } = await api.login("helper");
+    const set = (path: string, body: unknown) => api.call("POST", `auth/userpass/users/${path}`, { token, body });
+    const hash = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    for (const name of ["chief", "CHIEF", "grouped"]) {
+      for (const body of [{ password: "mine" }, { password_hash: hash }]) {
+        equal((await set(name, body)).status, 403, name);
+        equal((await set(`${name}/password`, body)).status, 403, name);
+      }
+    }
+    await api.login("chief");
+    await api.login("grouped");
+    equal((await set("member/password", { password: "new" })).status, 204);
+    await api.login("member", "new");
+    await api.policy("helpdesk", `path "auth/userpass/users/*" { capabilities = ["create", "update", "sudo"] }`);
+    equal((await set("chief/password", { password: "new" })).status, 204);
+  });
+});

@@ -8,6 +8,7 @@ import { VaultError } from "../errors.ts";
 import { quoteName } from "../names.ts";
 import { HclBody, type HclItem, HclProblem, type HclValue, parseHcl } from "./hcl.ts";
 import { jsonToHcl } from "./json_policy.ts";
+import { StanzaSet } from "./stanza_set.ts";
 import { isKnownDirective, splitTemplate, type TemplateParts } from "./template.ts";
 
 /** What a stanza can grant, as bits. */
@@ -49,7 +50,9 @@ export interface Stanza {
 /** A policy, ready to be merged with others. */
 export interface Policy {
   readonly stanzas: readonly Stanza[];
-  readonly isTemplated: boolean;
+  /** Those without templates, compiled. */
+  readonly fixed: StanzaSet;
+  readonly templated: readonly Stanza[];
   /** What its author should know. */
   readonly warnings: readonly string[];
 }
@@ -100,7 +103,13 @@ function readPolicy(text: string): Policy {
       `line ${line}: {{${name}}} is no template parameter, so this path will never apply`
     )
   );
-  return { stanzas, isTemplated: stanzas.some(({ parts }) => parts.length > 1), warnings };
+  const isFixed = ({ parts }: Stanza) => parts.length === 1;
+  return {
+    stanzas,
+    fixed: new StanzaSet(stanzas.filter(isFixed).map((stanza) => [stanza.path, stanza])),
+    templated: stanzas.filter((stanza) => !isFixed(stanza)),
+    warnings,
+  };
 }
 
 function stanzasOf(item: HclItem): Stanza[] {

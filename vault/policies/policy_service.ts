@@ -13,6 +13,9 @@ import { DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY } from "./default_policies.ts"
 import { parsePolicy, type Policy } from "./policy.ts";
 
 const MAX_NAME_LENGTH = 256;
+/** What is read in a few milliseconds. Larger ones that are stored already go on to be read. */
+const MAX_WRITTEN_LENGTH = 65_536;
+const MAX_WRITTEN_PATHS = 1000;
 /** They are made by the program, not by anybody. */
 const IMMUTABLE = ["root", "response-wrapping"];
 
@@ -87,7 +90,13 @@ export class PolicyService {
     return this.#in.writer.change(() => {
       assertName(name);
       if (IMMUTABLE.includes(name)) throw new VaultError("invalid_argument", `cannot update "${name}" policy`);
-      const { warnings } = parsePolicy(text);
+      const { stanzas, warnings } = parsePolicy(text);
+      if (text.length > MAX_WRITTEN_LENGTH || stanzas.length > MAX_WRITTEN_PATHS) {
+        throw new VaultError("invalid_argument", "the policy is too large", {
+          hint:
+            `at most ${MAX_WRITTEN_PATHS} paths and ${MAX_WRITTEN_LENGTH} characters: use wildcards, or several policies`,
+        });
+      }
       const version = (this.get(name)?.version ?? 0) + 1;
       const value = { name, text, version, updatedAt: this.#in.clock.now() };
       return { writes: [{ kind: "policy", key: name, value }], result: () => warnings };

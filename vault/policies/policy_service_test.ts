@@ -103,3 +103,16 @@ Deno.test("mentioning() names the policies whose text speaks of a word", async (
     deepEqual(policies.mentioning("nowhere_auth"), []);
   });
 });
+
+Deno.test("a policy that takes long to read is refused, with what would fit", async () => {
+  await withVault({}, async ({ vault }) => {
+    const { policies } = vault.engine;
+    const paths = (count: number) => Array.from({ length: count }, (_, i) => `path "a/${i}" {}\n`).join("");
+    await policies.put("p", paths(1000));
+    const tooLarge = refused("invalid_argument", /^the policy is too large$/);
+    for (const text of [paths(1001), `# ${"x".repeat(65_536)}`]) {
+      await rejects(() => policies.put("p", text), tooLarge);
+    }
+    equal(policies.parsed("p")!.stanzas.length, 1000);
+  });
+});

@@ -6,8 +6,9 @@
 
 import type { HclValue } from "./hcl.ts";
 import { comparePatterns, compilePattern, type PathPattern } from "./pattern.ts";
-import { CAPABILITIES, type ParameterRules, type Policy, type Stanza } from "./policy.ts";
-import { renderTemplate, type TemplateSubject } from "./template.ts";
+import { CAPABILITIES, type ParameterRules, parsePolicy, type Policy, type Stanza } from "./policy.ts";
+import { StanzaSet } from "./stanza_set.ts";
+import { remembering, renderTemplate, type TemplateSubject } from "./template.ts";
 
 /** Where a rule comes from. */
 export interface Origin {
@@ -33,43 +34,63 @@ export interface Rule {
   readonly origins: readonly Origin[];
 }
 
-/** Every rule of a caller. */
+/** More than anybody has; a caller who has is denied everything, for asking them all would keep others waiting. */
+const MAX_STANZAS = 10_000;
+/** Of those, how many may have templates: they are rendered for each caller. */
+const MAX_TEMPLATED = 2000;
+
+/** The stanzas of one of the caller's policies. */
+interface Source {
+  readonly policy: string;
+  readonly stanzas: StanzaSet;
+}
+
+/**
+ * Every rule of a caller. A policy's stanzas are compiled once, for all who have it, but for those with templates; the
+ * stanzas of a pattern are merged when a request needs it.
+ */
 export class Rules {
-  readonly #exact = new Map<string, Rule>();
-  readonly #patterns: Rule[] = [];
+  readonly #sources: Source[] = [];
+  readonly #merged = new Map<string, Rule>();
+  #all: readonly Rule[] | undefined;
   readonly dropped: readonly DroppedStanza[];
 
   constructor(policies: readonly (readonly [name: string, policy: Policy])[], subject: TemplateSubject) {
     const dropped: DroppedStanza[] = [];
-    const byPath = new Map<string, Said[]>();
-    for (const [name, policy] of policies) {
-      for (const stanza of policy.stanzas) {
-        const origin = { policy: name, path: stanza.path, line: stanza.line };
-        const path = renderTemplate(stanza.parts, subject);
-        if (typeof path !== "string") dropped.push({ ...origin, reason: path.dropped });
-        else if (!byPath.get(path)?.push({ stanza, origin })) byPath.set(path, [{ stanza, origin }]);
-      }
-    }
-    for (const [path, said] of byPath) {
-      const rule = ruleOf(path, said);
-      if (rule.pattern.isExact) this.#exact.set(path, rule);
-      else this.#patterns.push(rule);
-    }
-    this.#patterns.sort((a, b) => comparePatterns(a.pattern.text, b.pattern.text));
     this.dropped = dropped;
+    const tooMany = refusalOfSize(policies.map(([, policy]) => policy));
+    if (tooMany !== undefined) {
+      dropped.push({ policy: "", path: "*", line: 0, reason: tooMany });
+      this.#sources.push({ policy: "", stanzas: DENY_ALL });
+      return;
+    }
+    const values = remembering(subject);
+    for (const [policy, { fixed, templated }] of policies) {
+      this.#sources.push({ policy, stanzas: fixed });
+      if (templated.length === 0) continue;
+      const rendered: [string, Stanza][] = [];
+      for (const stanza of templated) {
+        const path = renderTemplate(stanza.parts, values);
+        if (typeof path === "string") rendered.push([path, stanza]);
+        else dropped.push({ policy, path: stanza.path, line: stanza.line, reason: path.dropped });
+      }
+      this.#sources.push({ policy, stanzas: new StanzaSet(rendered) });
+    }
   }
 
   /** All rules. */
-  all(): Rule[] {
-    return [...this.#exact.values(), ...this.#patterns];
+  all(): readonly Rule[] {
+    if (this.#all !== undefined) return this.#all;
+    const paths = new Set(this.#sources.flatMap(({ stanzas }) => [...stanzas.paths]));
+    return this.#all = [...paths].map((path) => this.#rule(path)!);
   }
 
   /** The one rule that counts for a path; a list's path ends in a slash, and its rule may be written without. */
   find(path: string, isList: boolean): Rule | undefined {
-    if (!isList) return this.#exact.get(path) ?? this.#firstMatch(path);
+    if (!isList) return this.#exact(path) ?? this.#firstMatch(path);
     const bare = path.endsWith("/") ? path.slice(0, -1) : path;
     const slashed = `${bare}/`;
-    const both = [this.#exact.get(slashed), this.#exact.get(bare)].filter((rule) => rule !== undefined);
+    const both = [this.#exact(slashed), this.#exact(bare)].filter((rule) => rule !== undefined);
     // A denial holds however the path of a list is written.
     return both.find(isDenial) ?? both[0] ?? this.#firstMatchOfList(slashed, bare);
   }
@@ -79,10 +100,47 @@ export class Rules {
     return other !== undefined && isDenial(other) ? other : one ?? other;
   }
 
+  /** A path that looks like a pattern is no request for the rule of that pattern. */
+  #exact(path: string): Rule | undefined {
+    const rule = this.#rule(path);
+    return rule?.pattern.isExact ? rule : undefined;
+  }
+
   #firstMatch(path: string): Rule | undefined {
-    return this.#patterns.find((rule) => rule.pattern.matches(path));
+    let first: PathPattern | undefined;
+    for (const { stanzas } of this.#sources) {
+      const found = stanzas.firstMatch(path);
+      if (found !== undefined && (first === undefined || comparePatterns(found, first) < 0)) first = found;
+    }
+    return first === undefined ? undefined : this.#rule(first.text);
+  }
+
+  /** What all policies say of a path or pattern, merged. */
+  #rule(path: string): Rule | undefined {
+    const known = this.#merged.get(path);
+    if (known !== undefined) return known;
+    const said: Said[] = [];
+    for (const { policy, stanzas } of this.#sources) {
+      for (const stanza of stanzas.of(path)) {
+        said.push({ stanza, origin: { policy, path: stanza.path, line: stanza.line } });
+      }
+    }
+    if (said.length === 0) return undefined;
+    const rule = ruleOf(path, said);
+    this.#merged.set(path, rule);
+    return rule;
   }
 }
+
+/** Why so many stanzas apply to nobody; undefined for as many as may be. */
+function refusalOfSize(policies: readonly Policy[]): string | undefined {
+  const all = policies.reduce((sum, { stanzas }) => sum + stanzas.length, 0);
+  if (all > MAX_STANZAS) return `policies of more than ${MAX_STANZAS} paths in all`;
+  const templated = policies.reduce((sum, policy) => sum + policy.templated.length, 0);
+  return templated > MAX_TEMPLATED ? `policies of more than ${MAX_TEMPLATED} templated paths in all` : undefined;
+}
+
+const DENY_ALL = new StanzaSet(parsePolicy(`path "*" { capabilities = ["deny"] }`).stanzas.map((one) => ["*", one]));
 
 function isDenial({ capabilities }: Rule): boolean {
   return (capabilities & CAPABILITIES.deny) !== 0;

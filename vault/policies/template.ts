@@ -16,6 +16,13 @@ export interface TemplateSubject {
   readonly view: IdentityView | null;
   /** The accessor that a name in a template means: itself, or that of a stable name. */
   accessorOf(name: string): string | undefined;
+  /** Values that were looked up before; absent: they are looked up each time. */
+  readonly known?: Map<string, string | undefined>;
+}
+
+/** The same subject, each value of which is looked up once: a policy may ask for it in a thousand paths. */
+export function remembering(subject: TemplateSubject): TemplateSubject {
+  return { ...subject, known: new Map() };
 }
 
 /** A path without its stanza: why. */
@@ -58,12 +65,21 @@ export function renderTemplate(parts: TemplateParts, subject: TemplateSubject): 
   let path = parts[0]!;
   for (let i = 1; i < parts.length; i += 2) {
     const name = parts[i]!;
-    const value = subject.view === null ? undefined : valueOf(name, subject.view, subject);
+    const value = valueIn(subject, name);
     if (value === undefined || value === "") return { dropped: `{{${name}}} has no value` };
     if (/[/*+]/.test(value)) return { dropped: `the value of {{${name}}} has a slash or a wildcard` };
     path += value + parts[i + 1]!;
   }
   return path;
+}
+
+function valueIn(subject: TemplateSubject, name: string): string | undefined {
+  const { view, known } = subject;
+  if (view === null) return undefined;
+  if (known?.has(name)) return known.get(name);
+  const value = valueOf(name, view, subject);
+  known?.set(name, value);
+  return value;
 }
 
 function valueOf(name: string, view: IdentityView, subject: TemplateSubject): string | undefined {

@@ -44,6 +44,9 @@ export interface MintSpec {
   readonly role?: string;
   readonly login?: { readonly username: string };
   readonly wrappedPath?: string;
+  readonly wrappedAccessor?: string;
+  /** What it ends with, in the place of what its maker's tokens end with. */
+  readonly descent?: Pick<ServiceTokenRecord, "creator" | "evtAgentId">;
 }
 
 /** A token just made: the only moment at which it is known. */
@@ -92,7 +95,7 @@ export class Minting {
       hash,
       accessor: newAccessor(random),
       parent: spec.isOrphan ? null : spec.parent?.token?.hash ?? null,
-      ...this.#descent(spec),
+      ...(spec.descent ?? this.#descent(spec)),
       entityId: spec.entity?.entityId ?? "",
       epoch: spec.entity === null ? 0 : this.#epochNow(spec.entity),
       type: spec.type ?? "service",
@@ -113,6 +116,7 @@ export class Minting {
       ...(spec.role === undefined ? {} : { role: spec.role }),
       ...(spec.login === undefined ? {} : { login: spec.login }),
       ...(spec.wrappedPath === undefined ? {} : { wrappedPath: spec.wrappedPath }),
+      ...(spec.wrappedAccessor === undefined ? {} : { wrappedAccessor: spec.wrappedAccessor }),
     };
     const warnings = granted?.cappedFrom === undefined
       ? []

@@ -9,7 +9,7 @@ import type { ServiceTokenRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { ApiCaller } from "./caller.ts";
 import type { Cubbyholes } from "./cubbyholes.ts";
-import { ownerOfCaller } from "./minting.ts";
+import { type MintSpec, ownerOfCaller } from "./minting.ts";
 import type { ServiceTokens, ServiceTokenSurroundings } from "./service_tokens.ts";
 
 /** Where in its cubbyhole a wrapping token keeps the answer. */
@@ -83,26 +83,31 @@ export class Wrapping {
     return record;
   }
 
-  /** Puts the same answer under a new token; the old one ends. */
+  /**
+   * Puts the same answer under a new token; the old one ends. The new one ends with whoever had the answer wrapped first,
+   * as the old one did; it gives whoever asks for it nothing that unwrapping wouldn't.
+   */
   rewrap(token: string, caller: ApiCaller): Promise<Wrapped> {
     return this.#in.writer.change(() => {
       const record = this.#liveWrapping(token);
       const body = record === undefined ? undefined : this.#holes.read(record.hash, RESPONSE);
       if (record === undefined || body === undefined) throw notWrapping();
-      const path = record.wrappedPath ?? record.path;
+      const { creator, evtAgentId, wrappedPath, wrappedAccessor } = record;
       const ended = this.#tokens.endings.planEnd([record]);
-      const { writes, wrapped } = this.#plan({
-        body,
-        ttlSeconds: record.creationTtl,
-        path,
-        caller,
-        wrappedAccessor: undefined,
-      });
+      const descent = {
+        ...(creator === undefined ? {} : { creator }),
+        ...(evtAgentId === undefined ? {} : { evtAgentId }),
+      };
+      const again = { body, ttlSeconds: record.creationTtl, path: wrappedPath ?? record.path, caller, wrappedAccessor };
+      const { writes, wrapped } = this.#plan(again, creator ?? evtAgentId ? descent : undefined);
       return { writes: [...ended, ...writes], result: () => wrapped };
     });
   }
 
-  #plan({ body, ttlSeconds, path, caller, wrappedAccessor }: ToWrap): { writes: Write[]; wrapped: Wrapped } {
+  #plan(
+    { body, ttlSeconds, path, caller, wrappedAccessor }: ToWrap,
+    descent?: MintSpec["descent"],
+  ): { writes: Write[]; wrapped: Wrapped } {
     const { token, record, writes } = this.#tokens.planMint({
       type: "wrapping",
       policies: [WRAPPING_POLICY],
@@ -118,8 +123,10 @@ export class Wrapping {
       numUses: 1,
       boundCidrs: [],
       wrappedPath: path,
+      ...(wrappedAccessor === undefined ? {} : { wrappedAccessor }),
+      ...(descent === undefined ? {} : { descent }),
     });
-    const owner = caller === null ? "" : ownerOfCaller(caller);
+    const owner = descent?.creator?.entityId ?? (caller === null ? "" : ownerOfCaller(caller));
     const hole = this.#holes.planWrite(record.hash, owner, RESPONSE, body);
     const { accessor, ttl, createdAt } = record;
     return { writes: [...writes, hole], wrapped: { token, accessor, ttl, createdAt, path, wrappedAccessor } };

@@ -156,3 +156,19 @@ Deno.test("a caller who ended while the answer was made gets none wrapped", asyn
     equal(it.vault.disk.table("cubbyhole").size, 0);
   });
 });
+
+Deno.test("S6: an answer rewrapped by another ends with whoever had it wrapped, and names its token's accessor still", async () => {
+  await withTokens(async (it) => {
+    const root = await it.caller(await it.root());
+    const alice = await it.caller(await it.evt("alice", "a"));
+    const bob = await it.caller(await it.evt("bob", "a"));
+    const { token } = await wrap(it, alice);
+    const again = await it.engine.wrapping.rewrap(token, bob);
+    const third = await it.engine.wrapping.rewrap(again.token, root);
+    deepEqual([again.wrappedAccessor, third.wrappedAccessor], ["acc", "acc"]);
+    ok(it.engine.tokens.isLive(it.engine.tokens.find(third.token)!));
+    await it.vault.vault.tokens.revoke("alice");
+    await rejects(() => it.engine.wrapping.unwrap(third.token, bob), GONE);
+    equal(it.engine.tokens.find(third.token), undefined, "its row went too");
+  });
+});

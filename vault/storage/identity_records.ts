@@ -138,6 +138,8 @@ export interface ServiceTokenRecord {
   readonly login?: { readonly username: string };
   /** Of a wrapping token: the path of the request whose answer it holds. */
   readonly wrappedPath?: string;
+  /** And the accessor of the token in that answer. */
+  readonly wrappedAccessor?: string;
 }
 
 /** Parameters that a role or a login user gives to the tokens made by it. */

@@ -244,9 +244,11 @@ function revocationRoutes(parts: TokenRouteParts): Route[] {
     route({
       path: "revoke-orphan",
       summary: "Ends a token alone; those that it made live on.",
-      needsSudo: true,
       fields: { token: text("the token") },
-      write: async ({ values }) => {
+      write: async ({ values, hasSudo }) => {
+        if (!hasSudo) {
+          throw new VaultError("invalid_argument", "root or sudo privileges required to revoke and orphan");
+        }
         if (!values.token) throw new VaultError("invalid_argument", "missing token ID");
         const record = parts.tokens.find(values.token);
         if (record === undefined) throw new VaultError("invalid_argument", "token to revoke not found");

@@ -218,6 +218,19 @@ Deno.test("logging out with an empty form ends the token and its children, and n
   });
 });
 
+Deno.test("revoke-orphan without sudo is refused as clients know it, and ends nothing", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("bob");
+    await api.policy("p", `path "auth/token/revoke-orphan" { capabilities = ["update"] }`);
+    await api.must("POST", "auth/userpass/users/bob", { token_policies: "p" });
+    const [mine, other] = [(await api.login("bob")).client_token, (await api.login("bob")).client_token];
+    const body = { token: other };
+    const { status, body: answered } = await api.call("POST", "auth/token/revoke-orphan", { token: mine, body });
+    deepEqual([status, answered.errors], [400, ["root or sudo privileges required to revoke and orphan"]]);
+    equal((await api.call("GET", "auth/token/lookup-self", { token: other })).status, 200);
+  });
+});
+
 Deno.test("revoking by token or accessor ends descendants; revoke-orphan spares them", async () => {
   await withApi(async (api) => {
     const rootToken = await root(api);

@@ -6,6 +6,7 @@
 
 import { VaultError } from "../../../vault/errors.ts";
 import type { Cubbyholes } from "../../../vault/service_tokens/cubbyholes.ts";
+import { parseVerbatim } from "../json.ts";
 import { type ApiAnswer, type ApiRequest, type Backend, type Route, route } from "../route.ts";
 
 /** The backend. */
@@ -20,7 +21,7 @@ function cubbyholeRoutes(holes: Cubbyholes): Route[] {
       summary: "One entry of the caller's own cubbyhole.",
       read: ({ caller, params }) => {
         const json = holes.read(caller.tokenHash, params["path"]!);
-        return json === undefined ? null : { data: JSON.parse(json) as Record<string, unknown> };
+        return json === undefined ? null : { data: parseVerbatim(json) as Record<string, unknown> };
       },
       list: ({ caller, params }) => keysOf(holes, caller.tokenHash, `${params["path"]!}/`),
       write: async (request) => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { withApi } from "../_test_support.ts";
 
 Deno.test("a cubbyhole is written, read, listed and deleted by its token alone", async () => {
@@ -47,3 +47,21 @@ Deno.test("logging out empties the cubbyhole in the store", async () => {
     equal(api.vault.disk.table("cubbyhole").size, 0);
   });
 });
+
+Deno.test("numbers that a double doesn't hold come back as they were sent, from a cubbyhole and from wrapping", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("bob");
+    const { client_token: token } = await api.login("bob");
+    const numbers = '{"n":12345678901234567890,"f":0.10,"e":1e400,"deep":[[{"m":-0.0}]]}';
+    equal((await api.raw("POST", "cubbyhole/a", numbers, { token })).status, 204);
+    match((await api.raw("GET", "cubbyhole/a", undefined, { token })).text, RegExp(`"data":${escaped(numbers)}`));
+    const wrap = { token, headers: { "x-vault-wrap-ttl": "60" } };
+    const { text } = await api.raw("POST", "sys/wrapping/wrap", numbers, wrap);
+    const body = JSON.stringify({ token: JSON.parse(text).wrap_info.token });
+    match((await api.raw("POST", "sys/wrapping/unwrap", body, { token })).text, RegExp(`"data":${escaped(numbers)}`));
+  });
+});
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}

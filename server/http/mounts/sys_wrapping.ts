@@ -8,6 +8,7 @@ import { VaultError } from "../../../vault/errors.ts";
 import type { Wrapped, Wrapping } from "../../../vault/service_tokens/wrapping.ts";
 import type { WrapInfo } from "../api.ts";
 import { text } from "../fields.ts";
+import { parseVerbatim } from "../json.ts";
 import { HttpProblem } from "../problem.ts";
 import { type ApiAnswer, type Route, route } from "../route.ts";
 import { rfc3339 } from "../timestamps.ts";
@@ -80,7 +81,7 @@ function rawOf(body: string): ApiAnswer {
 /** What is wrapped is given back as it came, so it is read as plain JSON. */
 function objectOf(text: string): Record<string, unknown> {
   if (text.trim() === "" || text.trim() === "null") return {};
-  const value: unknown = JSON.parse(text);
+  const value = parseVerbatim(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new HttpProblem(400, ["the body must be an object"]);
 }

@@ -11,7 +11,7 @@ import type { ApiCaller } from "../../../vault/service_tokens/caller.ts";
 import type { ServiceTokens } from "../../../vault/service_tokens/service_tokens.ts";
 import type { MountRecord, TokenParams } from "../../../vault/storage/identity_records.ts";
 import type { Write } from "../../../vault/storage/store.ts";
-import type { UserpassLogin } from "../../../vault/userpass/login.ts";
+import { policiesOf, type UserpassLogin } from "../../../vault/userpass/login.ts";
 import type { UserpassService } from "../../../vault/userpass/userpass_service.ts";
 import { authBlock } from "../auth_block.ts";
 import { commaList, duration, int, text, type Values } from "../fields.ts";
@@ -115,6 +115,7 @@ async function writeUser(request: ApiRequest<typeof USER>, parts: UserpassParts)
   if (given.policies !== undefined) assertMayGive(request, given.policies);
   if (request.operation === "update" && (values.password ?? values.password_hash) !== undefined) {
     assertNotOwn(request, parts);
+    assertNoMorePowerful(request, parts);
   }
   await parts.users.put(mount, params["username"]!, {
     ...(values.password === undefined ? {} : { password: values.password }),
@@ -165,6 +166,7 @@ async function setPassword(request: PasswordRequest, parts: UserpassParts): Prom
     ...(values.password_hash === undefined ? {} : { passwordHash: values.password_hash }),
   };
   if (request.hasSudo || !isOwn(mount, username, caller, parts)) {
+    assertNoMorePowerful(request, parts);
     await parts.users.setPassword(mount, username, input);
     return null;
   }
@@ -203,6 +205,25 @@ function isOwn(mount: MountRecord, username: string, { entity }: ApiCaller, { id
 function assertNotOwn(request: ApiRequest<typeof USER>, parts: UserpassParts): void {
   if (request.hasSudo || !isOwn(request.mount, request.params["username"]!, request.caller, parts)) return;
   throw new VaultError("permission_denied", "change your own password at …/password, giving old_password");
+}
+
+/** S12: whoever sets a password may log in with it, so without `sudo` nobody sets that of a user who may do more. */
+function assertNoMorePowerful(
+  { hasSudo, caller, mount, params }: Pick<ApiRequest, "hasSudo" | "caller" | "mount" | "params">,
+  { users, identity }: UserpassParts,
+): void {
+  const user = users.get(mount, params["username"]!);
+  if (hasSudo || user === undefined) return;
+  const entity = identity.aliases.byName(mount.accessor, user.username)?.entityId;
+  const own = [...caller.policies, ...policiesOfEntity(caller.entity?.record.entityId, identity)];
+  const theirs = [...policiesOf(user.params), ...policiesOfEntity(entity, identity)];
+  if (theirs.every((name) => name === "default" || own.includes(name))) return;
+  throw new VaultError("permission_denied", "setting the password of a user with policies beyond your own needs sudo");
+}
+
+function policiesOfEntity(entityId: string | undefined, identity: Identity): readonly string[] {
+  const entity = entityId === undefined ? undefined : identity.followed(entityId);
+  return entity === undefined ? [] : identity.policiesOf(entity);
 }
 
 /** S12: without `sudo` nobody gives what they don't have. */
