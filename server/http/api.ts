@@ -144,7 +144,7 @@ interface Machinery {
 
 function answer(request: Request, peer: Peer, progress: Progress, machinery: Machinery): Maybe<Reply> {
   const { bodies, parts } = machinery;
-  assertRootNamespace(request.headers);
+  assertRootNamespace(request);
   return chain(readRequest(request, bodies), (incoming) => {
     progress.incoming = incoming;
     const target = progress.target = parts.router.find(incoming.path);
@@ -317,9 +317,13 @@ function noHandler(path: string): HttpProblem {
 const ROOT_NAMESPACES = new Set(["", "/", "root", "root/"]);
 
 /** There is one namespace: a client that asks for another must not be answered from this one. */
-function assertRootNamespace(headers: Headers): void {
+function assertRootNamespace({ headers, url }: Request): void {
   const namespace = headers.get("x-vault-namespace");
   if (namespace === null || ROOT_NAMESPACES.has(namespace)) return;
+  const { pathname } = new URL(url);
+  // What a client asks before anything else is the same for whatever namespace it was told to use.
+  if (pathname === "/v1/sys/seal-status") return;
+  if (pathname === "/v1/sys/health") throw new HttpProblem(400, ["operation unavailable in namespaces"]);
   throw new HttpProblem(404, ["namespace not found"]);
 }
 

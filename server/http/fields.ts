@@ -142,7 +142,7 @@ function toInteger(value: unknown): number {
 function toDuration(value: unknown): number {
   const seconds = typeof value === "number" || typeof value === "string" ? parseDuration(value) : undefined;
   if (seconds === undefined) throw new FieldProblem('expected a duration, such as 3600, "90s" or "24h"');
-  if (seconds < 0) throw new FieldProblem("cannot provide a negative value");
+  if (seconds < 0) throw new FieldProblem("cannot provide negative value");
   return seconds;
 }
 

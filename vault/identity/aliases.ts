@@ -183,7 +183,7 @@ export class Aliases {
   ): Plan<{ record: AliasRecord; isChanged: boolean }> {
     this.#assertNotEvt(before.mountAccessor);
     const after = this.#updated(before, input, author);
-    if (JSON.stringify(after) === JSON.stringify(before)) {
+    if (isSame(before, after)) {
       return { writes: [], result: () => ({ record: before, isChanged: false }) };
     }
     if (after.entityId !== before.entityId) this.#assertMovable(after, author);
@@ -254,6 +254,13 @@ export class Aliases {
       hint: "see `runevault user`",
     });
   }
+}
+
+/** One that a login made has no authors of custom metadata, which it has none of. */
+function isSame(before: AliasRecord, after: AliasRecord): boolean {
+  const written = ({ name, mountAccessor, entityId, customMetadata, customMetadataBy = {} }: AliasRecord) =>
+    JSON.stringify([name, mountAccessor, entityId, customMetadata, customMetadataBy]);
+  return written(before) === written(after);
 }
 
 function customMetadataOf(

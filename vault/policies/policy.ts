@@ -68,7 +68,12 @@ const KEYS = new Set([
   "min_wrapping_ttl",
   "max_wrapping_ttl",
   "comment",
+  // They say how lists are paged and which events are told of; neither is there, and nothing is opened without.
+  "pagination_limit",
+  "subscribe_event_types",
 ]);
+/** Restrictions of other servers that aren't applied here: what they hold back would be open. */
+const UNSUPPORTED = new Set(["control_group", "expiration", "list_scan_response_keys_filter_path", "mfa_methods"]);
 const OLD_POLICIES: Readonly<Record<string, readonly Capability[]>> = {
   deny: ["deny"],
   read: ["read", "list"],
@@ -134,7 +139,7 @@ function stanzaOf(given: string, { value, line }: HclItem): Stanza {
   if (parts === undefined) throw problem("unbalanced template braces in a path", line);
   if (path.includes("+*")) throw problem("a path has '+*', which is forbidden", line);
   const fields = byName(value.items, (name) => name);
-  for (const [name, item] of fields) if (!KEYS.has(name)) throw problem(`invalid key ${quoteName(name)}`, item.line);
+  for (const [name, item] of fields) assertKey(name, item.line);
   const min = durationOf(fields.get("min_wrapping_ttl"));
   const max = durationOf(fields.get("max_wrapping_ttl"));
   if (min !== null && max !== null && max < min) {
@@ -151,6 +156,12 @@ function stanzaOf(given: string, { value, line }: HclItem): Stanza {
     minWrappingTtl: min,
     maxWrappingTtl: max,
   };
+}
+
+function assertKey(name: string, line: number): void {
+  if (KEYS.has(name)) return;
+  if (!UNSUPPORTED.has(name)) throw problem(`invalid key ${quoteName(name)}`, line);
+  throw problem(`"${name}" is not supported, and what it restricts would be open without it`, line);
 }
 
 function fieldName({ keys, line }: HclItem): string {

@@ -6,7 +6,7 @@
  */
 
 import { VaultError } from "../../../vault/errors.ts";
-import { anything, text } from "../fields.ts";
+import { anything, bool, text } from "../fields.ts";
 import { HttpProblem } from "../problem.ts";
 import { type ApiAnswer, type Route, route } from "../route.ts";
 
@@ -68,8 +68,17 @@ export function sysStatusRoutes(facts: StatusFacts): Route[] {
       path: "unseal",
       summary: "Changes nothing: this vault is always unsealed.",
       isOpen: true,
-      fields: { key: anything("ignored"), reset: anything("ignored") },
-      write: () => sealStatus(facts),
+      fields: { key: text("ignored"), reset: bool("refused: there is no progress to reset") },
+      write: ({ values: { key, reset } }) => {
+        if (reset) throw new VaultError("invalid_argument", "vault is unsealed");
+        if (!key) {
+          throw new VaultError(
+            "invalid_argument",
+            "'key' must be specified in request body as JSON, or 'reset' set to true",
+          );
+        }
+        return sealStatus(facts);
+      },
     }),
     route({
       path: "seal",
