@@ -123,6 +123,8 @@ export class Daemon {
     const listeners = new Listeners(this.#logger);
     this.#undo.push(() => listeners.close());
     facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health.service, tls));
+    // Whoever waits for the feed must not hold up the listeners' end.
+    this.#undo.push(() => vault.engine.revocationFeed.close());
     this.#nameIssuer(vault, facts.addresses.api);
     vault.start();
     facts.ready = true;

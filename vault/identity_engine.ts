@@ -15,6 +15,8 @@ import { IdentityTokens } from "./oidc/identity_tokens.ts";
 import { OidcIssuer } from "./oidc/issuer.ts";
 import type { NativeJwt } from "./oidc/native_jwt.ts";
 import { OidcKeys } from "./oidc/oidc_keys.ts";
+import { RevocationFeed } from "./oidc/revocation_feed.ts";
+import { Revocations } from "./oidc/revocations.ts";
 import { OidcRoles } from "./oidc/oidc_roles.ts";
 import { OidcProvider } from "./oidc/provider/oidc_provider.ts";
 import { Acl } from "./policies/acl.ts";
@@ -77,6 +79,7 @@ export class IdentityEngine {
   readonly issuer: OidcIssuer;
   readonly identityTokens: IdentityTokens;
   readonly oidcProvider: OidcProvider;
+  readonly revocationFeed: RevocationFeed;
   readonly database: DatabaseEngine;
   readonly #logger: Logger;
   readonly #hasher: PasswordHasher;
@@ -108,6 +111,9 @@ export class IdentityEngine {
     const keys = this.oidcKeys = new OidcKeys(around);
     const roles = this.oidcRoles = new OidcRoles(around, keys);
     const issuer = this.issuer = new OidcIssuer(around, keys, roles);
+    this.revocationFeed = new RevocationFeed(around);
+    const revocations = new Revocations(around);
+    tokens.endings.addHook((ended) => revocations.planEndOfToken(ended));
     const identityTokens = this.identityTokens = new IdentityTokens({
       ...around,
       identity,
@@ -115,6 +121,7 @@ export class IdentityEngine {
       tokens,
       keys,
       roles,
+      revocations,
       issuer: () => issuer.issuer,
     });
     this.oidcProvider = new OidcProvider({ ...around, identity, mounts, tokens, keys, identityTokens, issuer });
@@ -145,6 +152,7 @@ export class IdentityEngine {
       });
     this.tokens.endings.start(mayCommit, onFailure("service_tokens"));
     this.oidcKeys.start(mayCommit, onFailure("oidc_keys"));
+    this.revocationFeed.start(mayCommit, onFailure("revocations"));
     this.database.start(mayCommit, onFailure("leases"));
   }
 
@@ -153,6 +161,7 @@ export class IdentityEngine {
     await this.database.close();
     this.tokens.endings.close();
     this.oidcKeys.close();
+    this.revocationFeed.close();
     this.#hasher.close();
   }
 }

@@ -27,6 +27,7 @@ export const TABLE_KINDS: readonly TableKind[] = [
   "oidc_client",
   "oidc_assignment",
   "oidc_provider",
+  "revocation",
   "database_connection",
   "database_role",
   "database_static_role",

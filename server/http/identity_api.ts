@@ -20,6 +20,7 @@ import { identityLookupRoutes } from "./mounts/identity_lookup.ts";
 import { oidcRoutes } from "./mounts/oidc.ts";
 import { oidcProviderRoutes } from "./mounts/oidc_provider.ts";
 import { oidcProviderObjectRoutes } from "./mounts/oidc_provider_objects.ts";
+import { oidcRevokedRoutes } from "./mounts/oidc_revoked.ts";
 import { sysAuditRoutes } from "./mounts/sys_audit.ts";
 import { sysCapabilityRoutes } from "./mounts/sys_capabilities.ts";
 import { sysInternalRoutes } from "./mounts/sys_internal.ts";
@@ -117,8 +118,17 @@ function backendsOf(parts: IdentityApiParts, router: Router): Backend[] {
 }
 
 function identityRoutes(
-  { identity, mounts, database, oidcKeys: keys, oidcRoles: roles, identityTokens, issuer, oidcProvider }:
-    IdentityEngine,
+  {
+    identity,
+    mounts,
+    database,
+    oidcKeys: keys,
+    oidcRoles: roles,
+    identityTokens,
+    issuer,
+    oidcProvider,
+    revocationFeed,
+  }: IdentityEngine,
 ) {
   const parts = { identity, mounts, isRoleName: (name: string) => database.roles.isNameOfSome(name) };
   return [
@@ -127,6 +137,7 @@ function identityRoutes(
     ...identityGroupRoutes(parts),
     ...identityLookupRoutes(parts),
     ...oidcRoutes({ keys, roles, identityTokens, issuer, identity }),
+    ...oidcRevokedRoutes(revocationFeed),
     ...oidcProviderObjectRoutes(oidcProvider),
     ...oidcProviderRoutes(oidcProvider),
   ];

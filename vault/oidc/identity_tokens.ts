@@ -20,6 +20,7 @@ import { verifies } from "./algorithms.ts";
 import { requestedClaims, templateClaims } from "./claims.ts";
 import type { OidcKeys } from "./oidc_keys.ts";
 import type { OidcRoles } from "./oidc_roles.ts";
+import type { Revocations } from "./revocations.ts";
 import { hasLiveSession, sessionIdOf } from "./session_ids.ts";
 import type { ClaimSubject } from "./template.ts";
 
@@ -33,6 +34,7 @@ export interface IdentityTokenSurroundings extends Surroundings {
   readonly tokens: ServiceTokens;
   readonly keys: OidcKeys;
   readonly roles: OidcRoles;
+  readonly revocations: Revocations;
   /** The issuer of tokens made now: `<base>/v1/identity/oidc`. */
   issuer(): string;
 }
@@ -100,8 +102,9 @@ export class IdentityTokens {
     return this.#payload(user, "preview", role, key, {});
   }
 
-  /** A signed JWT (RFC 7519) in the compact form of RFC 7515 §7.1. */
+  /** A signed JWT (RFC 7519) in the compact form of RFC 7515 §7.1, of whose session the feed of revocations will tell. */
   async sign(key: OidcKeyRecord, payload: Readonly<Record<string, Json>>): Promise<string> {
+    this.#in.revocations.noteMinted(String(payload["sid"]), Number(payload["exp"]));
     return await (await this.#in.keys.signer(key)).sign(payload);
   }
 

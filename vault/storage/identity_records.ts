@@ -275,6 +275,20 @@ export interface OidcProviderRecord {
   readonly scopesSupported: readonly string[];
 }
 
+/**
+ * Identity tokens that count no more although they haven't expired. Key: `sub/` or `block/` and an entity id, or `sid/` and
+ * a session id.
+ */
+export interface RevocationRecord {
+  /** With {@link minEp}: tokens of this subject with an `ep` below. */
+  readonly sub?: string;
+  readonly minEp?: number;
+  /** Tokens of this session. */
+  readonly sid?: string;
+  /** The last possible expiry of such a token; then the row goes. */
+  readonly until: number;
+}
+
 /** The record type of each kind of the identity API. */
 export interface IdentityRecords {
   readonly mount: MountRecord;
@@ -291,4 +305,5 @@ export interface IdentityRecords {
   readonly oidc_client: OidcClientRecord;
   readonly oidc_assignment: OidcAssignmentRecord;
   readonly oidc_provider: OidcProviderRecord;
+  readonly revocation: RevocationRecord;
 }

@@ -1,0 +1,49 @@
+/**
+ * A service that never asks the vault about a token (`demo/offline_verifier.ts`), and a user who is cut off meanwhile.
+ */
+
+import { equal, rejects } from "node:assert/strict";
+import { OfflineVerifier } from "../../demo/offline_verifier.ts";
+import { AdminHttp, eventually } from "../clients.ts";
+import { StartedServer } from "../started_server.ts";
+import { ServedApi } from "./_served.ts";
+
+/** Whether a verifier takes a token. */
+async function takes(verifier: OfflineVerifier, token: string): Promise<boolean> {
+  return await verifier.verify(token).then(() => true, () => false);
+}
+
+Deno.test("S14: a service that verifies offline refuses a cut-off user's token within a second, also after a restart", async () => {
+  await using api = await ServedApi.start();
+  using admin = AdminHttp.of(api.server);
+  await api.operator("PUT", "sys/policies/acl/jwt", {
+    policy: 'path "identity/oidc/token/app" { capabilities = ["read"] }',
+  });
+  await api.operator("POST", "identity/oidc/key/k", { algorithm: "ES256", allowed_client_ids: "*" });
+  await api.operator("POST", "identity/oidc/role/app", { key: "k", client_id: "memory" });
+  await admin.expect("PUT", "/roles/member", { policies: ["jwt"] });
+  const jwtOf = async (user: string): Promise<string> =>
+    (await api.call("GET", "identity/oidc/token/app", await admin.issue(user))).body.data.token;
+  const [alice, bob] = [await jwtOf("alice"), await jwtOf("bob")];
+  const { issuer } = await (await fetch(`${api.address}/v1/identity/oidc/.well-known/openid-configuration`)).json();
+  const options = { issuer, audience: "memory", address: `${api.address}/v1/identity/oidc` };
+  {
+    using verifier = await OfflineVerifier.start(options);
+    equal(await takes(verifier, alice), true);
+    await admin.expect("POST", "/users/alice/cutoff", {});
+    await eventually("the refusal of alice's token", async () => !await takes(verifier, alice), 1000);
+    equal(await takes(verifier, bob), true);
+  }
+  await api.server.kill();
+  const port = api.address.slice(api.address.lastIndexOf(":") + 1);
+  const args = ["--api-addr", `127.0.0.1:${port}`];
+  const again = await StartedServer.start({ dataDir: api.server.dataDir, args });
+  using verifier = await OfflineVerifier.start({ ...options, maxSilenceMs: 500 });
+  equal(await takes(verifier, alice), false);
+  equal(await takes(verifier, bob), true);
+  const before = performance.now();
+  await again.stop();
+  equal(performance.now() - before < 2000, true, "whoever waits for the feed doesn't hold up a stop");
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await rejects(verifier.verify(bob), /out of reach/);
+});
