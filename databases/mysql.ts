@@ -5,8 +5,14 @@
  */
 
 import mysql from "mysql2/promise";
-import type { ConnectionSettings, DatabasePlugin, DatabaseServer } from "../vault/database/ports.ts";
-import { hasMysqlPassword, hideMysqlPassword, type MysqlAddress, readMysqlUrl } from "./mysql_url.ts";
+import type {
+  ConnectionSettings,
+  ConnectionTarget,
+  DatabasePlugin,
+  DatabaseServer,
+  EndedAccount,
+} from "../vault/database/ports.ts";
+import { hideMysqlPasswords, type MysqlAddress, mysqlPasswordsIn, readMysqlUrl } from "./mysql_url.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 30_000;
@@ -20,6 +26,8 @@ const SHORT_NAMES = new Set([
 const NO_RIGHT = new Set([1044, 1142, 1227, 1370]);
 const NO_SUCH_THREAD = 1094;
 const SYNTAX_ERROR = 1064;
+const NO_SUCH_ACCOUNT = 1396;
+const SESSIONS = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?";
 
 /** Servers of MySQL's kind. */
 export const mysqlPlugin: DatabasePlugin = {
@@ -33,8 +41,9 @@ export const mysqlPlugin: DatabasePlugin = {
   renewal: [],
   verifyPrefix: "error verifying - ping: ",
   open: (settings) => new MysqlServer(settings),
-  hasPassword: hasMysqlPassword,
-  withoutPassword: hideMysqlPassword,
+  targetOf,
+  passwordsIn: mysqlPasswordsIn,
+  withoutPasswords: hideMysqlPasswords,
   messageOf,
 };
 
@@ -45,6 +54,8 @@ class MysqlServer implements DatabaseServer {
   readonly #address: MysqlAddress;
   #pool: mysql.Pool;
   #place = 0;
+  /** Whether our account sees everybody's sessions; asked once. */
+  #seesSessions: boolean | undefined;
 
   constructor(settings: ConnectionSettings) {
     this.#settings = settings;
@@ -53,65 +64,79 @@ class MysqlServer implements DatabaseServer {
   }
 
   async ping(): Promise<void> {
-    await this.#query("SELECT 1");
+    await this.#use((session) => session.query("SELECT 1"));
   }
 
   async run(statements: readonly string[]): Promise<void> {
-    const connection = await this.#connection();
-    try {
-      for (const sql of statements) await connection.query({ sql, timeout: QUERY_TIMEOUT_MS });
-    } finally {
-      connection.release();
-    }
+    await this.#use((session) => runAll(session, statements));
   }
 
   async hasAccount(username: string): Promise<boolean | undefined> {
-    const hosts = await this.#knownHostsOf(username);
+    const hosts = await this.#use((session) => hostsOf(session, username));
     return hosts === undefined ? undefined : hosts.length > 0;
   }
 
-  async endSessions(username: string): Promise<boolean> {
-    for (const host of await this.#hostsOf(username)) await this.#lock(username, host);
-    if (!await this.#maySeeSessions()) return false;
-    const sessions = await this.#query("SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?", [
-      username,
-    ]);
-    let hasEnded = true;
-    for (const { id } of sessions) hasEnded = await this.#kill(Number(id)) && hasEnded;
-    return hasEnded;
-  }
-
-  async dropAccount(username: string): Promise<void> {
-    for (const host of await this.#hostsOf(username)) await this.#query("DROP USER IF EXISTS ?@?", [username, host]);
+  end(username: string, statements: readonly string[]): Promise<EndedAccount> {
+    return this.#use(async (session) => {
+      // Where we may not look, it is taken to be where accounts are made by default.
+      const hosts = await hostsOf(session, username) ?? ["%"];
+      if (hosts.length === 0) return { wasThere: false, hasEndedSessions: true };
+      for (const host of hosts) await lock(session, username, host);
+      const hasEndedSessions = await this.#endSessions(session, username);
+      if (statements.length > 0) await runAll(session, statements);
+      else {await session.query(
+          `DROP USER IF EXISTS ${hosts.map(() => "?@?").join()}`,
+          hosts.flatMap((h) => [username, h]),
+        );}
+      return { wasThere: true, hasEndedSessions };
+    });
   }
 
   async close(): Promise<void> {
     await this.#pool.end();
   }
 
-  async #query(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+  async #endSessions(session: Session, username: string): Promise<boolean> {
+    if (!(this.#seesSessions ??= await maySeeSessions(session))) return false;
+    let hasEnded = true;
+    for (const { id } of await session.query(SESSIONS, [username])) {
+      hasEnded = await kill(session, Number(id)) && hasEnded;
+    }
+    return hasEnded;
+  }
+
+  async #use<T>(work: (session: Session) => Promise<T>): Promise<T> {
     const connection = await this.#connection();
     try {
-      const [rows] = await connection.query({ sql, values: [...values], timeout: QUERY_TIMEOUT_MS });
-      return Array.isArray(rows) ? rows as Row[] : [];
-    } finally {
+      const answer = await work(new Session(connection));
       connection.release();
+      return answer;
+    } catch (error) {
+      // Whoever says nothing any more may say it to the next who asks.
+      if (isAnswer(error)) connection.release();
+      else connection.destroy();
+      throw error;
     }
   }
 
   /** A connection to the first place that answers; those before it are left alone from then on. */
   async #connection(): Promise<mysql.PoolConnection> {
     for (let tried = 1;; tried++) {
+      const pool = this.#pool;
       try {
-        return await this.#pool.getConnection();
+        return await pool.getConnection();
       } catch (error) {
         if (tried >= this.#address.places.length || isAnswer(error)) throw error;
-        this.#place = (this.#place + 1) % this.#address.places.length;
-        const former = this.#pool;
-        this.#pool = this.#open();
-        void former.end().catch(() => {});
+        if (pool === this.#pool) this.#goOn();
       }
     }
+  }
+
+  #goOn(): void {
+    const former = this.#pool;
+    this.#place = (this.#place + 1) % this.#address.places.length;
+    this.#pool = this.#open();
+    void former.end().catch(() => {});
   }
 
   #open(): mysql.Pool {
@@ -131,46 +156,62 @@ class MysqlServer implements DatabaseServer {
       multipleStatements: false,
     });
   }
+}
 
-  /** The hosts that an account may come from; any, where the right to look is missing. */
-  async #hostsOf(username: string): Promise<string[]> {
-    return await this.#knownHostsOf(username) ?? ["%"];
-  }
+/** One connection, which answers in time or not at all. */
+class Session {
+  constructor(readonly connection: mysql.PoolConnection) {}
 
-  async #knownHostsOf(username: string): Promise<string[] | undefined> {
-    try {
-      const rows = await this.#query("SELECT Host AS host FROM mysql.user WHERE User = ?", [username]);
-      return rows.map(({ host }) => String(host));
-    } catch (error) {
-      if (NO_RIGHT.has(numberOf(error))) return undefined;
-      throw error;
-    }
+  async query(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+    const [rows] = await this.connection.query({ sql, values: [...values], timeout: QUERY_TIMEOUT_MS });
+    return Array.isArray(rows) ? rows as Row[] : [];
   }
+}
 
-  async #lock(username: string, host: string): Promise<void> {
-    try {
-      await this.#query("ALTER USER ?@? ACCOUNT LOCK", [username, host]);
-    } catch (error) {
-      // Servers before MySQL 5.7 and MariaDB 10.4 know no locks; what follows drops the account all the same.
-      if (![SYNTAX_ERROR, ...NO_RIGHT].includes(numberOf(error))) throw error;
-    }
-  }
+async function runAll(session: Session, statements: readonly string[]): Promise<void> {
+  for (const sql of statements) await session.query(sql);
+}
 
-  async #maySeeSessions(): Promise<boolean> {
-    const rows = await this.#query(
-      "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' LIMIT 1",
-    );
-    return rows.length > 0;
+/** The hosts that an account may come from; undefined where the right to look is missing. */
+async function hostsOf(session: Session, username: string): Promise<string[] | undefined> {
+  try {
+    const rows = await session.query("SELECT Host AS host FROM mysql.user WHERE User = ?", [username]);
+    return rows.map(({ host }) => String(host));
+  } catch (error) {
+    if (NO_RIGHT.has(numberOf(error))) return undefined;
+    throw error;
   }
+}
 
-  async #kill(id: number): Promise<boolean> {
-    try {
-      await this.#query("KILL CONNECTION ?", [id]);
-      return true;
-    } catch (error) {
-      return numberOf(error) === NO_SUCH_THREAD;
-    }
+async function lock(session: Session, username: string, host: string): Promise<void> {
+  try {
+    await session.query("ALTER USER ?@? ACCOUNT LOCK", [username, host]);
+  } catch (error) {
+    // Servers before MySQL 5.7 and MariaDB 10.4 know no locks; what follows drops the account all the same.
+    if (![SYNTAX_ERROR, NO_SUCH_ACCOUNT, ...NO_RIGHT].includes(numberOf(error))) throw error;
   }
+}
+
+async function maySeeSessions(session: Session): Promise<boolean> {
+  const rows = await session.query(
+    "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' LIMIT 1",
+  );
+  return rows.length > 0;
+}
+
+async function kill(session: Session, id: number): Promise<boolean> {
+  try {
+    await session.query("KILL CONNECTION ?", [id]);
+    return true;
+  } catch (error) {
+    return numberOf(error) === NO_SUCH_THREAD;
+  }
+}
+
+function targetOf(settings: ConnectionSettings): ConnectionTarget {
+  const { user, password, places } = readMysqlUrl(settings);
+  const place = places.map((one) => "host" in one ? `${one.host}:${one.port}` : one.socketPath).join(", ");
+  return { place, user, password };
 }
 
 function tlsOf({ tlsCa, tlsCertificateKey, tlsSkipVerify }: ConnectionSettings, { tls }: MysqlAddress) {

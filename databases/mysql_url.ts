@@ -7,15 +7,20 @@
 import { VaultError } from "../vault/errors.ts";
 import type { ConnectionSettings } from "../vault/database/ports.ts";
 
+/** The longest that is read. */
+const MAX_LENGTH = 4096;
 const DSN =
-  /^(?:(?<user>[^:@]*)(?::(?<password>.*))?@)?(?:(?<net>tcp|unix)(?:\((?<address>[^)]*)\))?)?\/(?<database>[^?]*)(?:\?(?<query>.*))?$/s;
+  /^(?:(?<user>[^:@]*)(?::(?<password>.*))?@)?(?:(?<net>tcp|unix)(?:\((?<address>[^)]*)\))?)?\/(?<database>[^?/]*)(?:\?(?<query>.*))?$/s;
+
+/** One server: a host with its port, or a unix socket. */
+export type MysqlPlace = { readonly host: string; readonly port: number } | { readonly socketPath: string };
 
 /** Where a data source name leads. */
 export interface MysqlAddress {
   readonly user: string;
   readonly password: string;
-  /** Host and port, or the path of a unix socket. Several are tried one after the other. */
-  readonly places: readonly ({ readonly host: string; readonly port: number } | { readonly socketPath: string })[];
+  /** Several are tried one after the other. */
+  readonly places: readonly MysqlPlace[];
   readonly database: string;
   readonly tls: "off" | "on" | "unverified";
 }
@@ -26,9 +31,10 @@ export interface MysqlAddress {
  * @throws {VaultError} `invalid_argument`.
  */
 export function readMysqlUrl({ url, username, password }: ConnectionSettings): MysqlAddress {
-  const found = DSN.exec(url)?.groups;
+  const found = partsOf(url);
   if (found === undefined) throw badUrl();
-  const fill = (text: string) => text.replaceAll("{{username}}", username).replaceAll("{{password}}", password);
+  const fill = (text: string) =>
+    text.replaceAll("{{username}}", () => username).replaceAll("{{password}}", () => password);
   return {
     user: fill(found["user"] ?? ""),
     password: fill(found["password"] ?? ""),
@@ -38,26 +44,31 @@ export function readMysqlUrl({ url, username, password }: ConnectionSettings): M
   };
 }
 
-/** Whether a data source name has a password that is none of ours. */
-export function hasMysqlPassword(url: string): boolean {
-  const password = DSN.exec(url)?.groups?.["password"] ?? "";
-  return password !== "" && password !== "{{password}}";
+/** The password in a data source name, where it is none of ours. */
+export function mysqlPasswordsIn(url: string): string[] {
+  const password = partsOf(url)?.["password"] ?? "";
+  return password === "" || password === "{{password}}" ? [] : [password];
 }
 
 /** A data source name without its password. */
-export function hideMysqlPassword(url: string): string {
-  if (!hasMysqlPassword(url)) return url;
-  const password = DSN.exec(url)!.groups!["password"]!;
+export function hideMysqlPasswords(url: string): string {
+  const [password] = mysqlPasswordsIn(url);
+  if (password === undefined) return url;
   const at = url.indexOf(":") + 1;
   return `${url.slice(0, at)}xxxxx${url.slice(at + password.length)}`;
 }
 
-function placesOf(net: string, address: string): MysqlAddress["places"] {
+function partsOf(url: string): Record<string, string | undefined> | undefined {
+  return url.length > MAX_LENGTH ? undefined : DSN.exec(url)?.groups;
+}
+
+function placesOf(net: string, address: string): MysqlPlace[] {
   if (net === "unix") return [{ socketPath: address }];
   return address.split(",").map((one) => {
     const found = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]*))(?::(?<port>[0-9]{1,5}))?$/.exec(one.trim())?.groups;
-    if (found === undefined) throw badUrl();
-    return { host: found["v6"] ?? (found["host"] || "127.0.0.1"), port: Number(found["port"] ?? 3306) };
+    const port = Number(found?.["port"] ?? 3306);
+    if (found === undefined || port < 1 || port > 65_535) throw badUrl();
+    return { host: found["v6"] ?? (found["host"] || "127.0.0.1"), port };
   });
 }
 

@@ -5,8 +5,14 @@
  */
 
 import postgres from "postgres";
-import type { ConnectionSettings, DatabasePlugin, DatabaseServer } from "../vault/database/ports.ts";
-import { hasPostgresPassword, hidePostgresPassword, type PostgresAddress, readPostgresUrl } from "./postgres_url.ts";
+import type {
+  ConnectionSettings,
+  ConnectionTarget,
+  DatabasePlugin,
+  DatabaseServer,
+  EndedAccount,
+} from "../vault/database/ports.ts";
+import { hidePostgresPasswords, type PostgresAddress, postgresPasswordsIn, readPostgresUrl } from "./postgres_url.ts";
 
 const CONNECT_TIMEOUT_SECONDS = 10;
 const QUERY_TIMEOUT_MS = 30_000;
@@ -15,7 +21,9 @@ const CONCURRENTLY_UPDATED = "tuple concurrently updated";
 const DEADLOCK = "40P01";
 const MAX_REPETITIONS = 50;
 const NO_RIGHT = "42501";
+const INVALID_GRANT = "0LP01";
 const NO_SUCH_OBJECT = "42704";
+const SESSION_END_MS = 5000;
 
 /** Servers of PostgreSQL's kind. */
 export const postgresPlugin: DatabasePlugin = {
@@ -26,20 +34,25 @@ export const postgresPlugin: DatabasePlugin = {
   renewal: [`ALTER ROLE "{{username}}" VALID UNTIL '{{expiration}}'`],
   verifyPrefix: "error verifying connection: ",
   open: (settings) => new PostgresServer(settings),
-  hasPassword: hasPostgresPassword,
-  withoutPassword: hidePostgresPassword,
+  targetOf,
+  passwordsIn: postgresPasswordsIn,
+  withoutPasswords: hidePostgresPasswords,
   messageOf,
 };
 
 class PostgresServer implements DatabaseServer {
-  readonly #sql: postgres.Sql;
+  readonly #settings: ConnectionSettings;
+  readonly #address: PostgresAddress;
+  #sql: postgres.Sql;
 
   constructor(settings: ConnectionSettings) {
-    this.#sql = open(settings, readPostgresUrl(settings));
+    this.#settings = settings;
+    this.#address = readPostgresUrl(settings);
+    this.#sql = open(settings, this.#address);
   }
 
   async ping(): Promise<void> {
-    await this.#sql`SELECT 1`;
+    await this.#ask((sql) => sql`SELECT 1`);
   }
 
   /**
@@ -48,18 +61,58 @@ class PostgresServer implements DatabaseServer {
    * it. Each semicolon has a line of its own, as a statement may end in a comment.
    */
   async run(statements: readonly string[]): Promise<void> {
-    await repeated(() => this.#sql.unsafe(statements.join("\n;\n")));
+    await repeated(() => this.#ask((sql) => sql.unsafe(statements.join("\n;\n"))));
   }
 
   async hasAccount(username: string): Promise<boolean> {
-    return (await this.#sql`SELECT 1 FROM pg_roles WHERE rolname = ${username}`).length > 0;
+    return (await this.#ask((sql) => sql`SELECT 1 FROM pg_roles WHERE rolname = ${username}`)).length > 0;
   }
 
-  async endSessions(username: string): Promise<boolean> {
+  async end(username: string, statements: readonly string[]): Promise<EndedAccount> {
     const role = quoted(username);
-    await repeated(() => this.#sql.unsafe(`ALTER ROLE ${role} NOLOGIN`)).catch(unless(NO_SUCH_OBJECT));
+    if (!await this.#lock(role)) return { wasThere: false, hasEndedSessions: true };
+    const hasEndedSessions = await this.#endSessions(username);
+    await this.run(
+      statements.length > 0
+        ? statements
+        : [`REASSIGN OWNED BY ${role} TO CURRENT_USER`, `DROP OWNED BY ${role}`, `DROP ROLE IF EXISTS ${role}`],
+    );
+    return { wasThere: true, hasEndedSessions };
+  }
+
+  async close(): Promise<void> {
+    await this.#sql.end({ timeout: 5 });
+  }
+
+  /**
+   * Committed before sessions end, or they would come back. Who is no superuser may end the sessions, and hand over and drop
+   * what belongs to roles, of which it is a member.
+   *
+   * @returns False: there is no such role.
+   */
+  async #lock(role: string): Promise<boolean> {
+    const lock = `ALTER ROLE ${role} NOLOGIN`;
     try {
-      await this.#sql`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = ${username}`;
+      await this.run([lock, `GRANT ${role} TO CURRENT_USER`]).catch(async (error) => {
+        if (![NO_RIGHT, INVALID_GRANT].includes(codeOf(error))) throw error;
+        await this.run([lock]);
+      });
+      return true;
+    } catch (error) {
+      if (codeOf(error) === NO_SUCH_OBJECT) return false;
+      throw error;
+    }
+  }
+
+  async #endSessions(username: string): Promise<boolean> {
+    const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
+    const deadline = performance.now() + SESSION_END_MS;
+    try {
+      // Each hears of it at its next breath; the answer is that it was told.
+      while ((await this.#ask((sql) => sql.unsafe(end, [username]))).length > 0) {
+        if (performance.now() > deadline) return false;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
       return true;
     } catch (error) {
       if (codeOf(error) === NO_RIGHT) return false;
@@ -67,20 +120,20 @@ class PostgresServer implements DatabaseServer {
     }
   }
 
-  async dropAccount(username: string): Promise<void> {
-    if (!await this.hasAccount(username)) return;
-    const role = quoted(username);
-    // Who is no superuser may hand over and drop what belongs to roles that it is a member of.
-    await repeated(() => this.#sql.unsafe(`GRANT ${role} TO CURRENT_USER`)).catch(unless(NO_RIGHT, "0LP01"));
-    await this.run([
-      `REASSIGN OWNED BY ${role} TO CURRENT_USER`,
-      `DROP OWNED BY ${role}`,
-      `DROP ROLE IF EXISTS ${role}`,
-    ]);
-  }
-
-  async close(): Promise<void> {
-    await this.#sql.end({ timeout: 5 });
+  /** Whoever gives no answer in time is left with all that was asked of it: nobody knows what it does with it. */
+  async #ask<T>(query: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+    const sql = this.#sql;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      if (sql === this.#sql) this.#sql = open(this.#settings, this.#address);
+      void sql.end({ timeout: 0 }).catch(() => {});
+      reject(new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} s`));
+    }, QUERY_TIMEOUT_MS);
+    try {
+      return await Promise.race([query(sql), late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -96,6 +149,8 @@ function open(settings: ConnectionSettings, address: PostgresAddress): postgres.
     idle_timeout: 60,
     ...(settings.maxConnectionLifetime > 0 ? { max_lifetime: settings.maxConnectionLifetime } : {}),
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    // Who asks decides when to try again.
+    backoff: 0,
     prepare: false,
     fetch_types: false,
     onnotice: () => {},
@@ -107,6 +162,11 @@ function open(settings: ConnectionSettings, address: PostgresAddress): postgres.
   };
   // The types know no lists of hosts, which the driver tries in turn.
   return postgres(options as unknown as postgres.Options<Record<string, never>>);
+}
+
+function targetOf(settings: ConnectionSettings): ConnectionTarget {
+  const { user, password, hosts, ports } = readPostgresUrl(settings);
+  return { place: hosts.map((host, i) => `${host}:${ports[i]}`).join(", "), user, password };
 }
 
 function tlsOf({ tlsCa, tlsCertificateKey, tlsSkipVerify }: ConnectionSettings, { sslmode }: PostgresAddress) {
@@ -133,12 +193,6 @@ async function repeated<T>(work: () => Promise<T>): Promise<T> {
 
 function isCollision(error: unknown): boolean {
   return codeOf(error) === DEADLOCK || error instanceof Error && error.message.includes(CONCURRENTLY_UPDATED);
-}
-
-function unless(...codes: readonly string[]): (error: unknown) => void {
-  return (error) => {
-    if (!codes.includes(codeOf(error))) throw error;
-  };
 }
 
 function codeOf(error: unknown): string {

@@ -19,6 +19,8 @@ export interface PostgresAddress {
   readonly others: Readonly<Record<string, string>>;
 }
 
+/** The longest that is read. */
+const MAX_LENGTH = 4096;
 const KNOWN = new Set(["user", "password", "host", "hostaddr", "port", "dbname", "sslmode"]);
 /** Understood by the driver that the strings were written for, and of no use to this one. */
 const PASSED_OVER = new Set(["sslrootcert", "sslcert", "sslkey", "sslinline", "connect_timeout", "timezone"]);
@@ -29,8 +31,10 @@ const PASSED_OVER = new Set(["sslrootcert", "sslcert", "sslkey", "sslinline", "c
  * @throws {VaultError} `invalid_argument`.
  */
 export function readPostgresUrl({ url, username, password }: ConnectionSettings): PostgresAddress {
+  if (url.length > MAX_LENGTH) throw badUrl();
   const fields = isUrl(url) ? fieldsOfUrl(url) : fieldsOfPairs(url);
-  const fill = (text: string) => text.replaceAll("{{username}}", username).replaceAll("{{password}}", password);
+  const fill = (text: string) =>
+    text.replaceAll("{{username}}", () => username).replaceAll("{{password}}", () => password);
   const hosts = (fields.get("hostaddr") ?? fields.get("host") ?? "").split(",").map((one) => one || "localhost");
   const ports = (fields.get("port") ?? "").split(",").map((one) => Number(one || 5432));
   if (ports.some((port) => !Number.isInteger(port) || port < 1 || port > 65_535)) throw badUrl();
@@ -47,41 +51,52 @@ export function readPostgresUrl({ url, username, password }: ConnectionSettings)
   };
 }
 
-/** Whether a connection string has a password that is none of ours. */
-export function hasPostgresPassword(url: string): boolean {
-  const password = passwordOf(url);
-  return password !== undefined && password !== "" && password !== "{{password}}";
+/** The passwords in a connection string, as they are written there, where they are none of ours. */
+export function postgresPasswordsIn(url: string): string[] {
+  return rangesOfPasswords(url).map(([start, end]) => url.slice(start, end));
 }
 
-/** A connection string without its password. */
-export function hidePostgresPassword(url: string): string {
-  if (!hasPostgresPassword(url)) return url;
-  if (!isUrl(url)) return url.replace(PASSWORD_PAIR, "$1xxxxx");
-  const start = url.indexOf(":", url.indexOf("//") + 2) + 1;
-  return `${url.slice(0, start)}xxxxx${url.slice(authorityEnd(url))}`;
+/** A connection string without its passwords. */
+export function hidePostgresPasswords(url: string): string {
+  let hidden = url;
+  for (const [start, end] of rangesOfPasswords(url).reverse()) {
+    hidden = `${hidden.slice(0, start)}xxxxx${hidden.slice(end)}`;
+  }
+  return hidden;
 }
 
-const PASSWORD_PAIR = /((?:^|\s)password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|\S*)/;
+/** The parameters that hold one, in URLs and in pairs. */
+const PASSWORD_PARAMETER = /[?&](?:ssl)?password=([^&]*)/gid;
+const PASSWORD_PAIR = /(?:^|\s)(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|\S*)/gid;
+
+function rangesOfPasswords(url: string): (readonly [start: number, end: number])[] {
+  if (url.length > MAX_LENGTH) return [];
+  const named = [...url.matchAll(isUrl(url) ? PASSWORD_PARAMETER : PASSWORD_PAIR)].map((found) => found.indices![1]!);
+  const all = isUrl(url) ? [...rangeInAuthority(url), ...named] : named;
+  return all.filter(([start, end]) => {
+    const text = url.slice(start, end).replace(/^'|'$/g, "");
+    return text !== "" && text !== "{{password}}";
+  });
+}
+
+function rangeInAuthority(url: string): (readonly [start: number, end: number])[] {
+  const end = authorityEnd(url);
+  const colon = url.indexOf(":", url.indexOf("//") + 2);
+  return end === -1 || colon === -1 || colon > end ? [] : [[colon + 1, end]];
+}
 
 function isUrl(text: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(text);
 }
 
-function passwordOf(text: string): string | undefined {
-  try {
-    return (isUrl(text) ? fieldsOfUrl(text) : fieldsOfPairs(text)).get("password");
-  } catch {
-    return undefined;
-  }
-}
-
-/** Where user and password end: at the last `@` before the path. */
+/** Where user and password end: at the last `@` before the path; -1: there are none. */
 function authorityEnd(url: string): number {
   const start = url.indexOf("//") + 2;
   const slash = url.indexOf("/", start);
   const query = url.indexOf("?", start);
   const end = Math.min(slash === -1 ? url.length : slash, query === -1 ? url.length : query);
-  return url.lastIndexOf("@", end);
+  const at = url.lastIndexOf("@", end);
+  return at < start ? -1 : at;
 }
 
 /** Read by hand, for `{{password}}` is no part of any URL. */
@@ -89,7 +104,7 @@ function fieldsOfUrl(url: string): Map<string, string> {
   const fields = new Map<string, string>();
   const at = authorityEnd(url);
   const start = url.indexOf("//") + 2;
-  if (at >= start) {
+  if (at !== -1) {
     const [user, ...password] = url.slice(start, at).split(":");
     fields.set("user", decoded(user!));
     if (password.length > 0) fields.set("password", decoded(password.join(":")));

@@ -5,6 +5,8 @@
  */
 
 import type { AccountBackend } from "../leases/leases.ts";
+import { VaultError } from "../errors.ts";
+import { quoteName } from "../names.ts";
 import type { LeaseRecord } from "../storage/database_records.ts";
 import type { DatabaseConnections } from "./connections.ts";
 import { filled } from "./statements.ts";
@@ -20,25 +22,31 @@ export class DatabaseAccounts implements AccountBackend {
     this.#connections = connections;
   }
 
-  async end({ mountAccessor, account }: LeaseRecord): Promise<readonly string[]> {
-    const { connection, username, revocation } = account;
-    const open = await this.#connections.open(mountAccessor, connection);
-    return await this.#connections.ask(open, "revoke", [], async (server) => {
-      // Statements of the operator's fail where there is nothing to drop, and an account that is gone is what is wanted.
-      if (await server.hasAccount(username) === false) return [];
-      // Locked and thrown out first: an open session would outlive its account (S15).
-      const hasEnded = await server.endSessions(username);
-      if (revocation.length > 0) await server.run(filled(revocation, { username }));
-      else await server.dropAccount(username);
-      return hasEnded ? [] : [SESSIONS_LEFT];
+  end({ mountAccessor, account }: LeaseRecord): Promise<readonly string[]> {
+    const { connection, username, revocation, place } = account;
+    return this.#connections.use(mountAccessor, connection, async (open) => {
+      const statements = filled(revocation, { username });
+      const { wasThere, hasEndedSessions } = await open.ask("revoke", [], (server) => server.end(username, statements));
+      // Where the connection leads elsewhere by now, that the account isn't there says nothing.
+      if (!wasThere && open.place !== place) throw movedAway(connection, place, open.place);
+      return hasEndedSessions ? [] : [SESSIONS_LEFT];
     });
   }
 
   async renew({ mountAccessor, account }: LeaseRecord, expiresAt: number): Promise<void> {
     const { connection, username, renewal } = account;
-    const open = await this.#connections.open(mountAccessor, connection);
-    const statements = renewal.length > 0 ? renewal : open.plugin.renewal;
-    if (statements.length === 0) return;
-    await this.#connections.ask(open, "renew", [], (server) => server.run(filled(statements, { username, expiresAt })));
+    await this.#connections.use(mountAccessor, connection, async (open) => {
+      const statements = renewal.length > 0 ? renewal : open.plugin.renewal;
+      if (statements.length === 0) return;
+      await open.ask("renew", [], (server) => server.run(filled(statements, { username, expiresAt })));
+    });
   }
+}
+
+function movedAway(connection: string, before: string, now: string): VaultError {
+  return new VaultError(
+    "upstream_failed",
+    `the account was made at ${before}, and connection ${quoteName(connection)} leads to ${now} now`,
+    { hint: "have it lead back, or forget the lease with revoke-force" },
+  );
 }

@@ -7,7 +7,7 @@
 import { VaultError } from "../errors.ts";
 import type { Json } from "../storage/identity_records.ts";
 import type { ConnectionSettings, DatabasePlugin } from "./ports.ts";
-import { parseUsernameTemplate } from "./username_template.ts";
+import { assertFits, parseUsernameTemplate } from "./username_template.ts";
 
 /** Details by name; those that we don't know are kept and read back. */
 export type ConnectionDetails = Readonly<Record<string, Json>>;
@@ -16,15 +16,46 @@ const MAX_OPEN = 4;
 const MOST_OPEN = 100;
 const SECRETS = new Set(["password", "private_key", "tls_certificate_key"]);
 
-/** Details after a write; null empties one. */
-export function mergedDetails(before: ConnectionDetails, given: ConnectionDetails): ConnectionDetails {
+/**
+ * Details after a write; null empties one.
+ *
+ * @throws {VaultError} `invalid_argument`.
+ */
+export function mergedDetails(
+  before: ConnectionDetails,
+  given: ConnectionDetails,
+  plugin: DatabasePlugin,
+  pluginName: string,
+): ConnectionDetails {
   const template = given["username_template"];
   if (template === null) throw new VaultError("invalid_argument", "username_template can't be null");
-  if (typeof template === "string" && template !== "") parseUsernameTemplate(template);
+  if (typeof template === "string" && template !== "") {
+    assertFits(parseUsernameTemplate(template), plugin.maxUsernameLength(pluginName));
+  }
   const merged = Object.entries({ ...before, ...given }).filter(([, value]) => value !== null);
   const details = Object.fromEntries(merged);
   settingsOf(details);
   return details;
+}
+
+/**
+ * Refuses a connection that says nobody to log in as: a server with anonymous accounts would let it in, and everything that
+ * is asked of it afterwards would fail.
+ *
+ * @throws {VaultError} `invalid_argument`.
+ */
+export function assertComplete(details: ConnectionDetails, plugin: DatabasePlugin): void {
+  const settings = settingsOf(details);
+  const { user } = plugin.targetOf(settings);
+  const hasPassword = settings.password !== "" || plugin.passwordsIn(settings.url).length > 0;
+  // Accounts that need none, behind a unix socket or a client certificate, have a URL without its placeholder.
+  const needsPassword = user === "" || settings.url.includes("{{password}}");
+  const missing = [...(user === "" ? ["username"] : []), ...(hasPassword || !needsPassword ? [] : ["password"])];
+  if (missing.length === 0) return;
+  const are = missing.length === 1 ? "is" : "are";
+  throw new VaultError("invalid_argument", `${missing.join(" and ")} ${are} missing`, {
+    hint: "give username=… and password=…, which stand for {{username}} and {{password}} in connection_url",
+  });
 }
 
 /**
@@ -52,7 +83,7 @@ export function settingsOf(details: ConnectionDetails): ConnectionSettings {
 /** Details as they are read back, without a secret. */
 export function shownDetails(details: ConnectionDetails, plugin: DatabasePlugin): Record<string, Json> {
   const shown = Object.fromEntries(Object.entries(details).filter(([key]) => !SECRETS.has(key)));
-  return { ...shown, connection_url: plugin.withoutPassword(String(details["connection_url"])) };
+  return { ...shown, connection_url: plugin.withoutPasswords(String(details["connection_url"])) };
 }
 
 function textOf(details: ConnectionDetails, key: string): string {

@@ -5,20 +5,24 @@
  */
 
 import { asVaultError, VaultError } from "../errors.ts";
-import type { SealKey } from "../keys/seal_key.ts";
-import { quoteName } from "../names.ts";
 import type { Clock, Logger, RandomSource } from "../ports.ts";
-import type { VaultState } from "../state.ts";
 import type { DatabaseConnectionRecord } from "../storage/database_records.ts";
 import type { Json } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
-import type { Writer } from "../writer.ts";
-import { type ConnectionDetails, mergedDetails, settingsOf, shownDetails } from "./connection_details.ts";
-import { hideSecrets } from "./hide_secrets.ts";
+import {
+  assertComplete,
+  type ConnectionDetails,
+  mergedDetails,
+  settingsOf,
+  shownDetails,
+} from "./connection_details.ts";
+import { connectionKey, ConnectionRecords, type RecordSurroundings } from "./connection_records.ts";
+import { type DatabaseObserver, OpenConnection, saidBy } from "./open_connection.ts";
 import type { PasswordPolicies } from "./password_policies.ts";
 import type { DatabasePlugin, DatabaseServer } from "./ports.ts";
 import { defaultPassword } from "./random_text.ts";
-import { filled, statementsOf } from "./statements.ts";
+import { RootRotation } from "./root_rotation.ts";
+import { statementsOf } from "./statements.ts";
 
 /** What a write of a connection may say; absent fields stay. */
 export interface ConnectionInput {
@@ -33,43 +37,20 @@ export interface ConnectionInput {
 }
 
 /** What connections need. */
-export interface ConnectionSurroundings {
-  readonly state: VaultState;
-  readonly writer: Writer;
-  readonly sealKey: SealKey;
+export interface ConnectionSurroundings extends RecordSurroundings {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
-  readonly plugins: readonly DatabasePlugin[];
   readonly passwordPolicies: PasswordPolicies;
+  /** How many leases are on a connection. */
+  leasesOn(mountAccessor: string, connection: string): number;
 }
-
-/** A server with what is known of it. */
-export interface OpenConnection {
-  readonly record: DatabaseConnectionRecord;
-  readonly plugin: DatabasePlugin;
-  readonly details: ConnectionDetails;
-  readonly server: DatabaseServer;
-}
-
-/** What servers are asked. */
-export type DatabaseOperation = "look" | "create" | "roll_back" | "renew" | "revoke" | "rotate" | "rotate_root";
-
-/** Something that a server was asked. */
-export interface FinishedDatabaseCall {
-  readonly pluginName: string;
-  readonly connection: string;
-  readonly operation: DatabaseOperation;
-  readonly isOk: boolean;
-  readonly seconds: number;
-}
-
-/** Told of everything that servers are asked; may not throw. */
-export type DatabaseObserver = (call: FinishedDatabaseCall) => void;
 
 /** Everything that is done to connections. */
 export class DatabaseConnections {
   readonly #in: ConnectionSurroundings;
+  readonly #records: ConnectionRecords;
+  readonly #rotation: RootRotation;
   readonly #open = new Map<string, OpenConnection>();
   /** One change of a connection at a time. */
   readonly #turns = new Map<string, Promise<unknown>>();
@@ -77,6 +58,8 @@ export class DatabaseConnections {
 
   constructor(surroundings: ConnectionSurroundings) {
     this.#in = surroundings;
+    this.#records = new ConnectionRecords(surroundings);
+    this.#rotation = new RootRotation(this.#records);
     surroundings.state.watch("database_connection", (_after, before, key) => {
       if (before !== undefined) this.#letGo(key);
     });
@@ -84,18 +67,17 @@ export class DatabaseConnections {
 
   /** A connection by its name. */
   get(mountAccessor: string, name: string): DatabaseConnectionRecord | undefined {
-    return this.#in.state.table("database_connection").get(keyOf(mountAccessor, name));
+    return this.#records.get(mountAccessor, name);
   }
 
   /** The connections of a mount, by name. */
   list(mountAccessor: string): DatabaseConnectionRecord[] {
-    const all = [...this.#in.state.table("database_connection").values()];
-    return all.filter((one) => one.mountAccessor === mountAccessor).sort((a, b) => a.name < b.name ? -1 : 1);
+    return this.#records.list(mountAccessor);
   }
 
   /** The details of a connection without its secrets. */
   shown(record: DatabaseConnectionRecord): Record<string, Json> {
-    return shownDetails(this.#detailsOf(record), this.#pluginOf(record.pluginName));
+    return shownDetails(this.#records.detailsOf(record), this.#records.pluginOf(record.pluginName));
   }
 
   /**
@@ -105,76 +87,45 @@ export class DatabaseConnections {
    * @throws {VaultError} `invalid_argument`; nothing is saved then, and the old connection goes on.
    */
   write(mountAccessor: string, name: string, input: ConnectionInput): Promise<string[]> {
-    return this.#inTurn(keyOf(mountAccessor, name), async () => {
+    return this.#inTurn(connectionKey(mountAccessor, name), async () => {
       const before = this.get(mountAccessor, name);
       const pluginName = input.pluginName ?? before?.pluginName ?? "";
-      const plugin = this.#pluginOf(pluginName);
-      const details = mergedDetails(before === undefined ? {} : this.#detailsOf(before), input.details);
-      const server = creating(() => plugin.open(settingsOf(details)));
-      try {
-        if (input.verify ?? true) await this.#verify(server, plugin, details);
-      } finally {
-        await server.close().catch(() => {});
-      }
-      const record = this.#recordOf(mountAccessor, name, { ...input, pluginName }, before, details);
-      await this.#in.writer.change(() => ({ writes: [put(record)], result: () => {} }));
-      const { connection_url: url = "" } = details;
-      return typeof url === "string" && plugin.hasPassword(url) ? [PASSWORD_IN_URL] : [];
+      const plugin = this.#records.pluginOf(pluginName);
+      const former = before === undefined ? {} : this.#records.detailsOf(before);
+      const details = mergedDetails(former, input.details, plugin, pluginName);
+      await this.#tryOut(plugin, details, input.verify ?? true);
+      await this.#records.put(this.#recordOf(mountAccessor, name, { ...input, pluginName }, before, details));
+      return this.#warningsOf(mountAccessor, name, plugin, details, before && former);
     });
   }
 
-  /** Deletes a connection; absent: nothing. Leases on it stay, and wait for one of this name. */
-  delete(mountAccessor: string, name: string): Promise<void> {
-    return this.#in.writer.change(() => ({
-      writes: [{ kind: "database_connection", key: keyOf(mountAccessor, name) }],
-      result: () => {},
-    }));
+  /**
+   * Deletes a connection; absent: nothing. Leases on it stay, and wait for one of this name.
+   *
+   * @returns How many do.
+   */
+  async delete(mountAccessor: string, name: string): Promise<number> {
+    await this.#records.delete(mountAccessor, name);
+    return this.#in.leasesOn(mountAccessor, name);
   }
 
   /** Closes a connection's pool; the next call opens it anew. `upstream_failed` where there is no such connection. */
   reset(mountAccessor: string, name: string): void {
-    this.#existing(mountAccessor, name);
-    this.#letGo(keyOf(mountAccessor, name));
+    this.#records.existing(mountAccessor, name);
+    this.#letGo(connectionKey(mountAccessor, name));
   }
 
   /**
-   * A connection with its server.
+   * Does something with a connection, which stays open meanwhile, whatever is done to its record.
    *
-   * @throws {VaultError} `upstream_failed` where there is none of this name.
+   * @throws {VaultError} `upstream_failed` where there is none of this name, and what the work throws.
    */
-  async open(mountAccessor: string, name: string): Promise<OpenConnection> {
-    const key = keyOf(mountAccessor, name);
-    if (this.#existing(mountAccessor, name).sealedPending !== undefined) {
-      await this.#inTurn(key, () => this.#settlePending(mountAccessor, name));
+  async use<T>(mountAccessor: string, name: string, work: (open: OpenConnection) => Promise<T>): Promise<T> {
+    if (this.#records.existing(mountAccessor, name).sealedPending !== undefined) {
+      await this.#inTurn(connectionKey(mountAccessor, name), () => this.#settle(mountAccessor, name));
     }
-    return this.#open.get(key) ?? this.#opened(this.#existing(mountAccessor, name));
-  }
-
-  /**
-   * Asks something of a server; what it says when it fails has no secret in it.
-   *
-   * @param secrets That the work hands to the server.
-   * @throws {VaultError} `upstream_failed`.
-   */
-  async ask<T>(
-    open: OpenConnection,
-    operation: DatabaseOperation,
-    secrets: readonly string[],
-    work: (server: DatabaseServer) => Promise<T>,
-  ): Promise<T> {
-    const startedAt = this.#in.clock.monotonic();
-    let isOk = false;
-    try {
-      const answer = await work(open.server);
-      isOk = true;
-      return answer;
-    } catch (error) {
-      throw new VaultError("upstream_failed", this.#said(error, open, secrets));
-    } finally {
-      const { pluginName, name } = open.record;
-      const seconds = (this.#in.clock.monotonic() - startedAt) / 1000;
-      for (const observe of this.#observers) observe({ pluginName, connection: name, operation, isOk, seconds });
-    }
+    const open = this.#current(mountAccessor, name);
+    return await open.hold(() => work(open));
   }
 
   /** Has `observer` told of everything that is asked of servers, with how long it took: for metrics. */
@@ -183,36 +134,15 @@ export class DatabaseConnections {
   }
 
   /**
-   * Gives the connection's own account a password that nobody but the vault knows. What is to be is on disk before it is, so
-   * that the vault finds its way in after a crash at any point.
+   * Gives the connection's own account a password that nobody but the vault knows.
    *
    * @throws {VaultError} `upstream_failed`, `invalid_argument`.
    */
   rotateRoot(mountAccessor: string, name: string): Promise<void> {
-    return this.#inTurn(keyOf(mountAccessor, name), async () => {
-      await this.#settlePending(mountAccessor, name);
-      const open = this.#open.get(keyOf(mountAccessor, name)) ?? this.#opened(this.#existing(mountAccessor, name));
-      const username = rotatable(open);
-      const password = this.passwordFor(open.record.passwordPolicy);
-      await this.#change(mountAccessor, name, (record) => ({
-        ...record,
-        sealedPending: this.#seal(`${identityOf(record)}/pending`, password),
-      }));
-      const given = open.record.rootRotationStatements;
-      const statements = given.length > 0 ? given : open.plugin.passwordRotation;
-      const fresh = this.#opened(this.#existing(mountAccessor, name));
-      try {
-        await this.ask(
-          fresh,
-          "rotate_root",
-          [password],
-          (server) => server.run(filled(statements, { username, password })),
-        );
-      } catch (error) {
-        await this.#settlePending(mountAccessor, name);
-        throw new VaultError("upstream_failed", `failed to update user: ${asVaultError(error).message}`);
-      }
-      await this.#promote(mountAccessor, name, password);
+    return this.#inTurn(connectionKey(mountAccessor, name), async () => {
+      await this.#settle(mountAccessor, name);
+      const open = this.#current(mountAccessor, name);
+      await open.hold(() => this.#rotation.rotate(open, this.passwordFor(open.record.passwordPolicy)));
     });
   }
 
@@ -226,74 +156,32 @@ export class DatabaseConnections {
 
   /** The writes that take away all connections of a mount. */
   planEndOfMount(mountAccessor: string): Write[] {
-    return this.list(mountAccessor).map((one) => ({
-      kind: "database_connection",
-      key: keyOf(mountAccessor, one.name),
-    }));
+    return this.#records.planEndOfMount(mountAccessor);
   }
 
   /** Lets go of every pool. */
   async close(): Promise<void> {
     const all = [...this.#open.values()];
     this.#open.clear();
-    await Promise.allSettled(all.map(({ server }) => server.close()));
+    await Promise.all(all.map((open) => open.close()));
   }
 
-  /** After a rotation that ended nobody knows how: the password that the server takes is the password. */
-  async #settlePending(mountAccessor: string, name: string): Promise<void> {
-    const record = this.#existing(mountAccessor, name);
-    if (record.sealedPending === undefined) return;
-    const pending = this.#unsealed(record.sealedPending, `${identityOf(record)}/pending`);
-    const details = this.#detailsOf(record);
-    if (await this.#letsIn(record, { ...details, password: pending })) {
-      return await this.#promote(mountAccessor, name, pending);
-    }
-    if (!await this.#letsIn(record, details)) return;
-    await this.#change(mountAccessor, name, ({ sealedPending: _, ...kept }) => kept);
+  async #settle(mountAccessor: string, name: string): Promise<void> {
+    const record = this.#records.existing(mountAccessor, name);
+    if (record.sealedPending !== undefined) await this.#rotation.settle(record);
   }
 
-  async #letsIn(record: DatabaseConnectionRecord, details: ConnectionDetails): Promise<boolean> {
-    const server = this.#pluginOf(record.pluginName).open(settingsOf(details));
+  /** Opens a server as it is to be, and asks it whether it lets us in. */
+  async #tryOut(plugin: DatabasePlugin, details: ConnectionDetails, isAsked: boolean): Promise<void> {
+    const server = creating(() => {
+      assertComplete(details, plugin);
+      return plugin.open(settingsOf(details));
+    });
     try {
-      await server.ping();
-      return true;
-    } catch {
-      // Which of the two passwords holds is what is asked; why the other doesn't is of no use.
-      return false;
+      if (isAsked) await verify(server, plugin, details);
     } finally {
       await server.close().catch(() => {});
     }
-  }
-
-  #promote(mountAccessor: string, name: string, password: string): Promise<void> {
-    return this.#change(mountAccessor, name, ({ sealedPending: _, ...record }) => ({
-      ...record,
-      sealed: this.#seal(identityOf(record), JSON.stringify({ ...this.#detailsOf(record), password })),
-    }));
-  }
-
-  #change(
-    mountAccessor: string,
-    name: string,
-    update: (record: DatabaseConnectionRecord) => DatabaseConnectionRecord,
-  ): Promise<void> {
-    return this.#in.writer.change(() => ({
-      writes: [put(update(this.#existing(mountAccessor, name)))],
-      result: () => {},
-    }));
-  }
-
-  async #verify(server: DatabaseServer, plugin: DatabasePlugin, details: ConnectionDetails): Promise<void> {
-    try {
-      await server.ping();
-    } catch (error) {
-      const said = hideSecrets(plugin.messageOf(error), secretsOf(details));
-      throw new VaultError("invalid_argument", `error creating database object: ${plugin.verifyPrefix}${said}`);
-    }
-  }
-
-  #said(error: unknown, { plugin, details }: OpenConnection, secrets: readonly string[]): string {
-    return hideSecrets(plugin.messageOf(error), [...secrets, ...secretsOf(details)]);
   }
 
   #recordOf(
@@ -313,58 +201,48 @@ export class DatabaseConnections {
       allowedRoles: input.allowedRoles ?? before?.allowedRoles ?? [],
       rootRotationStatements: rotation === undefined ? before?.rootRotationStatements ?? [] : statementsOf(rotation),
       passwordPolicy: input.passwordPolicy ?? before?.passwordPolicy ?? "",
-      sealed: this.#seal(`database_connection/${keyOf(mountAccessor, name)}`, JSON.stringify(details)),
+      sealed: this.#records.sealDetails({ mountAccessor, name }, details),
       ...(sealedPending === undefined || input.details["password"] !== undefined ? {} : { sealedPending }),
     };
   }
 
-  #existing(mountAccessor: string, name: string): DatabaseConnectionRecord {
-    const record = this.get(mountAccessor, name);
-    if (record !== undefined) return record;
-    throw new VaultError("upstream_failed", `failed to find entry for connection with name: ${quoteName(name)}`);
+  #warningsOf(
+    mountAccessor: string,
+    name: string,
+    plugin: DatabasePlugin,
+    details: ConnectionDetails,
+    before: ConnectionDetails | undefined,
+  ): string[] {
+    const { url } = settingsOf(details);
+    const warnings = plugin.passwordsIn(url).length > 0 ? [PASSWORD_IN_URL] : [];
+    const place = (of: ConnectionDetails) => plugin.targetOf(settingsOf(of)).place;
+    const held = this.#in.leasesOn(mountAccessor, name);
+    if (before === undefined || held === 0 || isSamePlace(() => place(before), place(details))) return warnings;
+    return [...warnings, `${held} leases are on this connection, and end only where their accounts are`];
   }
 
-  #opened(record: DatabaseConnectionRecord): OpenConnection {
-    const details = this.#detailsOf(record);
-    const plugin = this.#pluginOf(record.pluginName);
-    const open = { record, plugin, details, server: plugin.open(settingsOf(details)) };
-    this.#letGo(keyOf(record.mountAccessor, record.name));
-    this.#open.set(keyOf(record.mountAccessor, record.name), open);
+  #current(mountAccessor: string, name: string): OpenConnection {
+    const key = connectionKey(mountAccessor, name);
+    const present = this.#open.get(key);
+    if (present !== undefined) return present;
+    const record = this.#records.existing(mountAccessor, name);
+    const open = new OpenConnection(
+      record,
+      this.#records.pluginOf(record.pluginName),
+      this.#records.detailsOf(record),
+      {
+        clock: this.#in.clock,
+        observe: (call) => this.#observers.forEach((observe) => observe(call)),
+        notClosed: (connection, reason) => this.#in.logger.log("warn", "database_not_closed", { connection, reason }),
+      },
+    );
+    this.#open.set(key, open);
     return open;
   }
 
   #letGo(key: string): void {
-    const open = this.#open.get(key);
-    if (open === undefined) return;
+    this.#open.get(key)?.letGo();
     this.#open.delete(key);
-    open.server.close().catch((error: unknown) => {
-      const reason = hideSecrets(open.plugin.messageOf(error), secretsOf(open.details));
-      this.#in.logger.log("warn", "database_not_closed", { connection: open.record.name, reason });
-    });
-  }
-
-  #pluginOf(name: string): DatabasePlugin {
-    if (name === "") throw new VaultError("invalid_argument", "empty plugin name");
-    const plugin = this.#in.plugins.find(({ names }) => names.includes(name));
-    if (plugin !== undefined) return plugin;
-    throw new VaultError(
-      "invalid_argument",
-      `error creating database object: invalid database version: 2 errors occurred:\n\t* plugin not found in the catalog: ` +
-        `${name.slice(0, 80)}`,
-      { hint: `plugins are ${this.#in.plugins.flatMap(({ names }) => names).join(", ")}` },
-    );
-  }
-
-  #detailsOf(record: DatabaseConnectionRecord): ConnectionDetails {
-    return JSON.parse(this.#unsealed(record.sealed, identityOf(record)));
-  }
-
-  #seal(identity: string, text: string): string {
-    return this.#in.sealKey.seal(identity, new TextEncoder().encode(text));
-  }
-
-  #unsealed(sealed: string, identity: string): string {
-    return new TextDecoder().decode(this.#in.sealKey.open(identity, sealed));
   }
 
   #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
@@ -382,21 +260,22 @@ const PASSWORD_IN_URL =
   "Password found in connection_url, use a templated url to enable root rotation and prevent read " +
   "access to password information.";
 
-/** The name of the connection's own account, where its password can be changed. */
-function rotatable({ details, plugin }: OpenConnection): string {
-  const { username, password, connection_url: url } = details;
-  if (!username) {
-    throw new VaultError("upstream_failed", "unable to rotate root credentials: no username in configuration");
+async function verify(server: DatabaseServer, plugin: DatabasePlugin, details: ConnectionDetails): Promise<void> {
+  try {
+    await server.ping();
+  } catch (error) {
+    const said = saidBy(plugin, error, details, []);
+    throw new VaultError("invalid_argument", `error creating database object: ${plugin.verifyPrefix}${said}`);
   }
-  if (!password) {
-    throw new VaultError("upstream_failed", "unable to rotate root credentials: no password in configuration");
+}
+
+/** The plugin may be another one than before, which can't read what was written for that. */
+function isSamePlace(before: () => string, after: string): boolean {
+  try {
+    return before() === after;
+  } catch {
+    return false;
   }
-  if (plugin.hasPassword(String(url))) {
-    throw new VaultError("invalid_argument", "the password stands in connection_url, so a new one would lock us out", {
-      hint: "write {{password}} in its place",
-    });
-  }
-  return String(username);
 }
 
 function creating<T>(work: () => T): T {
@@ -410,24 +289,4 @@ function creating<T>(work: () => T): T {
       hint === undefined ? {} : { hint },
     );
   }
-}
-
-/** Every value that may not be said. */
-function secretsOf(details: ConnectionDetails): string[] {
-  const { password, tls_certificate_key: key, connection_url: url } = details;
-  const inUrl = /:([^:@/{}]+)@/.exec(String(url ?? ""))?.[1] ?? "";
-  const inPairs = /password\s*=\s*'?([^\s'{}]+)/.exec(String(url ?? ""))?.[1] ?? "";
-  return [password, key, inUrl, inPairs].filter((one): one is string => typeof one === "string" && one !== "");
-}
-
-function keyOf(mountAccessor: string, name: string): string {
-  return `${mountAccessor}/${name}`;
-}
-
-function identityOf({ mountAccessor, name }: DatabaseConnectionRecord): string {
-  return `database_connection/${keyOf(mountAccessor, name)}`;
-}
-
-function put(value: DatabaseConnectionRecord): Write {
-  return { kind: "database_connection", key: keyOf(value.mountAccessor, value.name), value };
 }

@@ -16,7 +16,9 @@ import { ownerOfCaller } from "../service_tokens/minting.ts";
 import type { DatabaseRoleRecord, LeaseRecord } from "../storage/database_records.ts";
 import type { MountRecord } from "../storage/identity_records.ts";
 import { isAllowedRole } from "./allowed_roles.ts";
-import type { DatabaseConnections, OpenConnection } from "./connections.ts";
+import type { ConnectionDetails } from "./connection_details.ts";
+import type { DatabaseConnections } from "./connections.ts";
+import type { OpenConnection } from "./open_connection.ts";
 import { randomText } from "./random_text.ts";
 import type { DatabaseRoles } from "./roles.ts";
 import { filled } from "./statements.ts";
@@ -71,12 +73,26 @@ export class DatabaseCredentials {
    */
   async issue(mount: MountRecord, name: string, caller: ApiCaller): Promise<IssuedCredentials> {
     const role = this.#roleOf(mount, name, caller);
-    const open = await this.#connectionOf(mount, role);
-    const lifetime = this.#lifetimeOf(mount, role);
+    this.#assertServed(mount, role);
+    return await this.#in.connections.use(
+      mount.accessor,
+      role.connection,
+      (open) => this.#issueOn(open, role, mount, name, caller),
+    );
+  }
+
+  async #issueOn(
+    open: OpenConnection,
+    role: DatabaseRoleRecord,
+    mount: MountRecord,
+    name: string,
+    caller: ApiCaller,
+  ): Promise<IssuedCredentials> {
+    const lifetime = this.#lifetimeOf(mount, role, caller);
     const username = this.#usernameOf(open, role, caller);
     const password = this.#in.connections.passwordFor(role.passwordPolicy ?? open.record.passwordPolicy);
-    await this.#assertUnknown(open, username);
-    const lease = this.#leaseOf(mount, name, role, caller, username, lifetime);
+    if (hasOwnTemplate(open)) await assertUnknown(open, username);
+    const lease = this.#leaseOf(open, mount, name, role, caller, username, lifetime);
     await this.#in.leases.intend(lease);
     await this.#make(open, role, lease, password);
     if (!await this.#in.leases.confirm(lease, () => this.#in.isStillLive(caller))) {
@@ -85,18 +101,10 @@ export class DatabaseCredentials {
     return { leaseId: lease.id, ttl: lifetime.ttl, username, password, warnings: lifetime.warnings };
   }
 
-  /** An account that was there before is nobody's to take away when its lease ends, or when making it fails. */
-  async #assertUnknown(open: OpenConnection, username: string): Promise<void> {
-    if (await this.#in.connections.ask(open, "look", [], (server) => server.hasAccount(username)) !== true) return;
-    throw new VaultError("upstream_failed", `there is an account ${quoteName(username)} already`, {
-      hint: "have (random 10) in username_template",
-    });
-  }
-
   async #make(open: OpenConnection, role: DatabaseRoleRecord, lease: LeaseRecord, password: string): Promise<void> {
     const values = { username: lease.account.username, password, expiresAt: lease.expiresAt };
     try {
-      await this.#in.connections.ask(open, "create", [password], (server) => server.run(filled(role.creation, values)));
+      await open.ask("create", [password], (server) => server.run(filled(role.creation, values)));
     } catch (error) {
       await this.#rollBack(open, role, lease);
       throw error;
@@ -108,7 +116,7 @@ export class DatabaseCredentials {
     const { username } = lease.account;
     if (role.rollback.length > 0) {
       const statements = filled(role.rollback, { username });
-      await this.#in.connections.ask(open, "roll_back", [], (server) => server.run(statements)).catch(() => {
+      await open.ask("roll_back", [], (server) => server.run(statements)).catch(() => {
         // Where they fail as well, the account is dropped like any other.
       });
     }
@@ -132,34 +140,34 @@ export class DatabaseCredentials {
     return own.some((one) => one.toLowerCase() === name.toLowerCase());
   }
 
-  async #connectionOf(mount: MountRecord, role: DatabaseRoleRecord): Promise<OpenConnection> {
-    const { connections } = this.#in;
-    const record = connections.get(mount.accessor, role.connection);
+  #assertServed(mount: MountRecord, role: DatabaseRoleRecord): void {
+    const record = this.#in.connections.get(mount.accessor, role.connection);
     if (record !== undefined && !isAllowedRole(record.allowedRoles, role.name)) {
       throw new VaultError("invalid_argument", `${quoteName(role.name)} is not an allowed role`, {
         hint: "add it to the connection's allowed_roles",
       });
     }
     if (role.creation.length === 0) throw new VaultError("upstream_failed", "empty creation statements");
-    return await connections.open(mount.accessor, role.connection);
   }
 
-  #lifetimeOf(mount: MountRecord, role: DatabaseRoleRecord): Lifetime {
+  #lifetimeOf(mount: MountRecord, role: DatabaseRoleRecord, caller: ApiCaller): Lifetime {
     const ofMount = this.#in.mounts.lifetimes(mount);
     const maxTtl = role.maxTtl > 0 ? Math.min(role.maxTtl, ofMount.maxTtl) : ofMount.maxTtl;
     const wanted = role.defaultTtl || ofMount.defaultTtl;
-    const warnings = wanted <= maxTtl ? [] : [
+    const warnings: string[] = wanted <= maxTtl ? [] : [
       `TTL of "${formatSeconds(wanted)}" exceeded the effective max_ttl of "${formatSeconds(maxTtl)}"; ` +
       "TTL value is capped accordingly",
     ];
-    return { ttl: Math.min(wanted, maxTtl), maxTtl, defaultTtl: wanted, warnings };
+    const ttl = Math.min(wanted, maxTtl);
+    const tokenEnd = caller.token?.expiresAt ?? caller.evt?.record.expiresAt ?? Infinity;
+    const left = Math.floor((tokenEnd - this.#in.clock.now()) / 1000);
+    if (left < ttl) warnings.push(`The lease ends with the token, in ${formatSeconds(left)}, before its TTL is over`);
+    return { ttl, maxTtl, defaultTtl: wanted, warnings };
   }
 
   #usernameOf({ record, plugin, details }: OpenConnection, role: DatabaseRoleRecord, caller: ApiCaller): string {
     const { identity, random, clock } = this.#in;
-    const own = details["username_template"];
-    const isOwn = typeof own === "string" && own !== "";
-    const template = parseUsernameTemplate(isOwn ? own : plugin.usernameTemplate(record.pluginName));
+    const template = parseUsernameTemplate(ownTemplateOf(details) ?? plugin.usernameTemplate(record.pluginName));
     const { displayName, entity } = caller;
     const UserName = entity === null ? displayName || "token" : identity.nameOf(entity);
     const username = template.render({ DisplayName: displayName, RoleName: role.name, UserName }, { random, clock });
@@ -168,6 +176,7 @@ export class DatabaseCredentials {
   }
 
   #leaseOf(
+    open: OpenConnection,
     mount: MountRecord,
     name: string,
     role: DatabaseRoleRecord,
@@ -189,7 +198,26 @@ export class DatabaseCredentials {
       maxExpiresAt: now + maxTtl * 1000,
       defaultTtl,
       state: "intended",
-      account: { connection, username, revocation, renewal },
+      account: { connection, place: open.place, username, revocation, renewal },
     };
   }
+}
+
+/**
+ * Refuses a name that is taken: an account that was there before is nobody's to take away when a lease ends. The names that
+ * we give ourselves are random enough not to ask.
+ */
+async function assertUnknown(open: OpenConnection, username: string): Promise<void> {
+  if (await open.ask("look", [], (server) => server.hasAccount(username)) !== true) return;
+  throw new VaultError("upstream_failed", `there is an account ${quoteName(username)} already`, {
+    hint: "have (random 10) in username_template",
+  });
+}
+
+function hasOwnTemplate({ details }: OpenConnection): boolean {
+  return ownTemplateOf(details) !== undefined;
+}
+
+function ownTemplateOf({ username_template: template }: ConnectionDetails): string | undefined {
+  return typeof template === "string" && template !== "" ? template : undefined;
 }

@@ -48,7 +48,11 @@ export class DatabaseEngine {
   constructor(around: DatabaseSurroundings) {
     const { mounts, tokens } = around;
     const passwordPolicies = this.passwordPolicies = new PasswordPolicies(around);
-    const connections = this.connections = new DatabaseConnections({ ...around, passwordPolicies });
+    const connections = this.connections = new DatabaseConnections({
+      ...around,
+      passwordPolicies,
+      leasesOn: (mountAccessor, connection) => this.leases.index.countOn(mountAccessor, connection),
+    });
     const roles = this.roles = new DatabaseRoles(around);
     this.staticRoles = new DatabaseStaticRoles({ ...around, connections });
     const leases = this.leases = new Leases(around, new DatabaseAccounts(connections));

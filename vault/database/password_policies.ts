@@ -119,6 +119,9 @@ function ruleOf(keys: readonly string[], value: unknown, line: number): CharsetR
   if (typeof charset !== "string" || charset === "" || !charset.isWellFormed() || /[\x00-\x1f\x7f]/.test(charset)) {
     throw invalid(`charset must be printable text, at line ${line}`);
   }
+  if (/['"`\\]/.test(charset)) {
+    throw invalid(`charset may have no quotes and no backslashes, which end the text in a statement, at line ${line}`);
+  }
   if (typeof min !== "number" || !Number.isInteger(min) || min < 0 || min > MAX_LENGTH) {
     throw invalid(`min-chars must be a whole number, at line ${line}`);
   }

@@ -21,6 +21,14 @@ export interface ConnectionSettings {
   readonly tlsSkipVerify: boolean;
 }
 
+/** How an account ended. */
+export interface EndedAccount {
+  /** False: there was none of this name. */
+  readonly wasThere: boolean;
+  /** False: the right to end its sessions is missing. */
+  readonly hasEndedSessions: boolean;
+}
+
 /** A server, with as many connections as are needed. Failures are the driver's errors, which may quote secrets. */
 export interface DatabaseServer {
   /** Fails unless the server can be reached and lets us in. */
@@ -30,15 +38,20 @@ export interface DatabaseServer {
   /** Whether there is an account of this name; undefined where the right to look is missing. */
   hasAccount(username: string): Promise<boolean | undefined>;
   /**
-   * Lets nobody in by an account any more, and ends the sessions that are.
-   *
-   * @returns Whether it could end them; false where the right to is missing.
+   * Lets nobody in by an account any more, ends the sessions that are, and takes it away: by statements, or, where there are
+   * none, by dropping it; what it owned goes to our own account then. Of an account that isn't there nothing is asked.
    */
-  endSessions(username: string): Promise<boolean>;
-  /** Drops an account; one that isn't there is no error. What it owned goes to ours. */
-  dropAccount(username: string): Promise<void>;
+  end(username: string, statements: readonly string[]): Promise<EndedAccount>;
   /** Lets go of all connections. */
   close(): Promise<void>;
+}
+
+/** Where a URL leads, and as whom. */
+export interface ConnectionTarget {
+  /** Servers, as `host:port` or the path of a socket, in the order in which they are tried. */
+  readonly place: string;
+  readonly user: string;
+  readonly password: string;
 }
 
 /** One kind of server. */
@@ -61,10 +74,12 @@ export interface DatabasePlugin {
    * @throws {VaultError} `invalid_argument` for a URL that can't be read.
    */
   open(settings: ConnectionSettings): DatabaseServer;
-  /** Whether a URL has a password in it, which `{{password}}` should stand for. */
-  hasPassword(url: string): boolean;
-  /** A URL with the password in it as `xxxxx`. */
-  withoutPassword(url: string): string;
+  /** Reads a URL; `invalid_argument` for one that can't be. */
+  targetOf(settings: ConnectionSettings): ConnectionTarget;
+  /** Passwords that stand in a URL, as they are written there; `{{password}}` is none. */
+  passwordsIn(url: string): readonly string[];
+  /** A URL with the passwords in it as `xxxxx`. */
+  withoutPasswords(url: string): string;
   /** A driver's error in the words that clients look for. */
   messageOf(error: unknown): string;
 }

@@ -56,8 +56,10 @@ export class DatabaseStaticRoles {
 
   constructor(surroundings: StaticRoleSurroundings) {
     this.#in = surroundings;
-    surroundings.state.watch("database_static_role", (after, _before, key) => {
-      if (after !== undefined) this.#due.add(dueAt(after), key);
+    surroundings.state.watch("database_static_role", (after, before, key) => {
+      if (after !== undefined && dueAt(after) !== (before === undefined ? -1 : dueAt(before))) {
+        this.#due.add(dueAt(after), key);
+      }
     });
   }
 
@@ -155,18 +157,20 @@ export class DatabaseStaticRoles {
   async #rotateDue(key: string): Promise<void> {
     const role = this.#in.state.table("database_static_role").get(key);
     if (role === undefined || dueAt(role) > this.#in.clock.now()) return;
-    try {
-      await this.#rotate(key);
-    } catch (error) {
+    await this.#rotate(key).catch((error: unknown) => {
       this.#in.logger.log("warn", "static_role_not_rotated", { role: role.name, reason: asVaultError(error).message });
-      this.#due.add(this.#in.clock.now() + RETRY_MS, key);
-    }
+    });
   }
 
   #rotate(key: string): Promise<void> {
     const running = this.#rotating.get(key);
     if (running !== undefined) return running;
-    const rotating = this.#perform(key).finally(() => this.#rotating.delete(key));
+    const rotating = this.#perform(key)
+      .catch((error: unknown) => {
+        this.#due.add(this.#in.clock.now() + RETRY_MS, key);
+        throw error;
+      })
+      .finally(() => this.#rotating.delete(key));
     this.#rotating.set(key, rotating);
     return rotating;
   }
@@ -178,15 +182,11 @@ export class DatabaseStaticRoles {
     if (table.get(key)!.sealedPending === undefined) await this.#put(this.#withPending(table.get(key)!));
     const role = table.get(key)!;
     const password = this.#open(role, role.sealedPending!);
-    const open = await connections.open(role.mountAccessor, role.connection);
-    const statements = role.rotation.length > 0 ? role.rotation : open.plugin.passwordRotation;
     const { username } = role;
-    await connections.ask(
-      open,
-      "rotate",
-      [password],
-      (server) => server.run(filled(statements, { username, password })),
-    );
+    await connections.use(role.mountAccessor, role.connection, async (open) => {
+      const given = role.rotation.length > 0 ? role.rotation : open.plugin.passwordRotation;
+      await open.ask("rotate", [password], (server) => server.run(filled(given, { username, password })));
+    });
     await this.#in.writer.change(() => {
       const present = table.get(key);
       if (present === undefined) return { writes: [], result: () => {} };
@@ -255,8 +255,9 @@ export class DatabaseStaticRoles {
   }
 }
 
-function dueAt({ rotatedAt, rotationPeriod }: DatabaseStaticRoleRecord): number {
-  return rotatedAt + rotationPeriod * 1000;
+/** One whose new password may be set already, or not, is to be settled at once. */
+function dueAt({ rotatedAt, rotationPeriod, sealedPending }: DatabaseStaticRoleRecord): number {
+  return sealedPending === undefined ? rotatedAt + rotationPeriod * 1000 : 0;
 }
 
 function identityOf({ mountAccessor, name }: DatabaseStaticRoleRecord): string {

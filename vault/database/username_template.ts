@@ -65,6 +65,18 @@ export function parseUsernameTemplate(text: string): UsernameTemplate {
   };
 }
 
+/** A sample of who accounts are for: names of common lengths. */
+const SAMPLE = { DisplayName: "userpass-alice", RoleName: "app-users", UserName: "alice" };
+const SAMPLE_SOURCES: TemplateSources = {
+  random: { bytes: (length) => new Uint8Array(length) },
+  clock: { now: () => 1_700_000_000_000, monotonic: () => 0 },
+};
+
+/** Refuses a template that no account could be named by: an empty one, say, or one with quotes in it. */
+export function assertFits(template: UsernameTemplate, maxLength: number): void {
+  assertAccountName(template.render(SAMPLE, SAMPLE_SOURCES), maxLength);
+}
+
 /** A name that a server takes and that no statement can be broken out of by. */
 export function assertAccountName(username: string, maxLength: number): void {
   if (username === "") throw invalid("it renders to nothing");

@@ -21,6 +21,7 @@ export class LeaseIndex {
   #pending = 0;
   readonly #byToken = new Map<string, Set<string>>();
   readonly #byEntity = new Map<string, Set<string>>();
+  readonly #byConnection = new Map<string, Set<string>>();
 
   constructor(state: VaultState) {
     this.#state = state;
@@ -61,6 +62,11 @@ export class LeaseIndex {
     return this.#byEntity.get(entityId)?.size ?? 0;
   }
 
+  /** How many are on a connection. */
+  countOn(mountAccessor: string, connection: string): number {
+    return this.#byConnection.get(`${mountAccessor}/${connection}`)?.size ?? 0;
+  }
+
   /** Those at a path or below it, by whole segments; a whole id is a path too. */
   below(prefix: string): LeaseRecord[] {
     const bare = prefix.replace(/\/+$/, "");
@@ -71,9 +77,10 @@ export class LeaseIndex {
     return [...ids ?? []].map((id) => this.get(id)!);
   }
 
-  #note({ id, tokenHash, entityId }: LeaseRecord, isThere: boolean): void {
+  #note({ id, tokenHash, entityId, mountAccessor, account }: LeaseRecord, isThere: boolean): void {
     noteIn(this.#byToken, tokenHash, id, isThere);
     noteIn(this.#byEntity, entityId, id, isThere);
+    noteIn(this.#byConnection, `${mountAccessor}/${account.connection}`, id, isThere);
   }
 }
 

@@ -259,16 +259,17 @@ export class Leases {
     throw new VaultError("invalid_argument", "lease expired");
   }
 
-  /** An evt token that ends, and an epoch that rises, end what was leased under them. */
+  /** An evt token that ends, an epoch that rises, and a user who is disabled, end what was leased under them. */
   #planFollowing(write: Write): Write[] {
     if (write.kind === "user_token" && write.value?.ended !== undefined) {
       return this.endings.planEnd(this.index.ofToken(write.value.tokenHash));
     }
     if (write.kind !== "user" || write.value === undefined) return [];
     const before = this.#in.state.users.get(write.key)?.record;
-    const isRaised = before !== undefined && write.value.epoch > before.epoch;
+    if (before === undefined) return [];
+    const isRefused = write.value.epoch > before.epoch || write.value.disabled && !before.disabled;
     // What was leased before a merge was leased to an entity that is this one now.
-    return isRaised ? [write.key, ...before.mergedEntityIds ?? []].flatMap((id) => this.planEndOfEntity(id)) : [];
+    return isRefused ? [write.key, ...before.mergedEntityIds ?? []].flatMap((id) => this.planEndOfEntity(id)) : [];
   }
 
   #held(lease: LeaseRecord): HeldLease {

@@ -77,6 +77,8 @@ export interface LeaseRecord {
   /** The account, with all that is needed to take it away, whatever becomes of the role. */
   readonly account: {
     readonly connection: string;
+    /** Where the connection led. */
+    readonly place: string;
     readonly username: string;
     readonly revocation: readonly string[];
     readonly renewal: readonly string[];

@@ -43,7 +43,7 @@ export function databaseBackend(parts: DatabaseParts): Backend {
   return { type: "database", section: "secret", description: "accounts on databases, one for each token", routes };
 }
 
-function connectionRoutes({ connections, leases }: DatabaseEngine): Route[] {
+function connectionRoutes({ connections }: DatabaseEngine): Route[] {
   return [
     route({
       path: "config",
@@ -63,11 +63,7 @@ function connectionRoutes({ connections, leases }: DatabaseEngine): Route[] {
       },
       write: (request) => writeConnection(request, connections),
       delete: async ({ mount, params, warn }) => {
-        const name = params["name"]!;
-        const held = [...leases.index.all()].filter(({ mountAccessor, account }) =>
-          mountAccessor === mount.accessor && account.connection === name
-        ).length;
-        await connections.delete(mount.accessor, name);
+        const held = await connections.delete(mount.accessor, params["name"]!);
         if (held > 0) {
           warn(`${held} leases are on this connection; they end once there is one of this name again`);
         }

@@ -1,0 +1,138 @@
+/**
+ * A connection that is open, and how what its server says is told.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import type { Clock } from "../ports.ts";
+import type { DatabaseConnectionRecord } from "../storage/database_records.ts";
+import { type ConnectionDetails, settingsOf } from "./connection_details.ts";
+import { hideSecrets } from "./hide_secrets.ts";
+import type { DatabasePlugin, DatabaseServer } from "./ports.ts";
+
+/** What servers are asked. */
+export type DatabaseOperation = "look" | "create" | "roll_back" | "renew" | "revoke" | "rotate" | "rotate_root";
+
+/** Something that a server was asked. */
+export interface FinishedDatabaseCall {
+  readonly pluginName: string;
+  readonly connection: string;
+  readonly operation: DatabaseOperation;
+  readonly isOk: boolean;
+  readonly seconds: number;
+}
+
+/** Told of everything that servers are asked; may not throw. */
+export type DatabaseObserver = (call: FinishedDatabaseCall) => void;
+
+/** What an open connection needs. */
+export interface OpenSurroundings {
+  readonly clock: Clock;
+  readonly observe: DatabaseObserver;
+  /** Told why connections couldn't be closed. */
+  readonly notClosed: (connection: string, reason: string) => void;
+}
+
+/** A server with what is known of it. It closes when it is let go of and nobody uses it any more. */
+export class OpenConnection {
+  readonly record: DatabaseConnectionRecord;
+  readonly plugin: DatabasePlugin;
+  readonly details: ConnectionDetails;
+  readonly #server: DatabaseServer;
+  readonly #in: OpenSurroundings;
+  #users = 0;
+  #closing: Promise<void> | undefined;
+  #isLetGo = false;
+
+  constructor(
+    record: DatabaseConnectionRecord,
+    plugin: DatabasePlugin,
+    details: ConnectionDetails,
+    surroundings: OpenSurroundings,
+  ) {
+    this.record = record;
+    this.plugin = plugin;
+    this.details = details;
+    this.#in = surroundings;
+    this.#server = plugin.open(settingsOf(details));
+  }
+
+  /** Where its servers are. */
+  get place(): string {
+    return this.plugin.targetOf(settingsOf(this.details)).place;
+  }
+
+  /** Does something with it; it isn't closed meanwhile. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    this.#users++;
+    try {
+      return await work();
+    } finally {
+      this.#users--;
+      if (this.#isLetGo && this.#users === 0) void this.#close();
+    }
+  }
+
+  /** Closes it as soon as nobody uses it. */
+  letGo(): void {
+    this.#isLetGo = true;
+    if (this.#users === 0) void this.#close();
+  }
+
+  /** Closes it now. */
+  async close(): Promise<void> {
+    this.#isLetGo = true;
+    await this.#close();
+  }
+
+  /**
+   * Asks something of the server; what it says when it fails has no secret in it.
+   *
+   * @param secrets That the work hands to the server.
+   * @throws {VaultError} `upstream_failed`.
+   */
+  async ask<T>(
+    operation: DatabaseOperation,
+    secrets: readonly string[],
+    work: (server: DatabaseServer) => Promise<T>,
+  ): Promise<T> {
+    const startedAt = this.#in.clock.monotonic();
+    let isOk = false;
+    try {
+      const answer = await work(this.#server);
+      isOk = true;
+      return answer;
+    } catch (error) {
+      throw new VaultError("upstream_failed", saidBy(this.plugin, error, this.details, secrets));
+    } finally {
+      const { pluginName, name: connection } = this.record;
+      const seconds = (this.#in.clock.monotonic() - startedAt) / 1000;
+      this.#in.observe({ pluginName, connection, operation, isOk, seconds });
+    }
+  }
+
+  #close(): Promise<void> {
+    return this.#closing ??= this.#server.close().catch((error: unknown) => {
+      this.#in.notClosed(this.record.name, saidBy(this.plugin, error, this.details, []));
+    });
+  }
+}
+
+/** What a driver's error says, without the secrets in it. */
+export function saidBy(
+  plugin: DatabasePlugin,
+  error: unknown,
+  details: ConnectionDetails,
+  secrets: readonly string[],
+): string {
+  return hideSecrets(plugin.messageOf(error), [...secrets, ...secretsOf(plugin, details)]);
+}
+
+/** Every value that may not be said. */
+function secretsOf(plugin: DatabasePlugin, details: ConnectionDetails): string[] {
+  const { password, tls_certificate_key: key } = details;
+  const { url } = settingsOf(details);
+  const all = [password, key, plugin.targetOf(settingsOf(details)).password, ...plugin.passwordsIn(url)];
+  return all.filter((one): one is string => typeof one === "string" && one !== "");
+}
