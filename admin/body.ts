@@ -50,6 +50,12 @@ export const integer: FieldReader<number> = (name, value) => {
   throw wrongType(name, "a whole number", value);
 };
 
+/** Yes or no. */
+export const flag: FieldReader<boolean> = (name, value) => {
+  if (typeof value === "boolean") return value;
+  throw wrongType(name, "true or false", value);
+};
+
 /** A list of text. */
 export const texts: FieldReader<readonly string[]> = (name, value) => {
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;

@@ -20,6 +20,7 @@ export interface AdminVault {
   readonly engine: {
     readonly accounts: Pick<Vault["engine"]["accounts"], "create" | "setPassword" | "link" | "unlock" | "loginsOf">;
     readonly cutOff: Pick<Vault["engine"]["cutOff"], "cutOff" | "restore" | "show">;
+    readonly database: { readonly roles: Pick<Vault["engine"]["database"]["roles"], "assertNoneNamed"> };
     readonly rootTokens: Pick<Vault["engine"]["rootTokens"], "make" | "list" | "revoke">;
   };
 }

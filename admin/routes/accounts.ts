@@ -4,14 +4,16 @@
  * @module
  */
 
-import { defined, optional, text, texts } from "../body.ts";
+import { defined, flag, optional, text, texts } from "../body.ts";
 import type { AdminVault } from "../ports.ts";
+import { assertNoRoleName } from "../role_names.ts";
 import { type AdminContext, type AdminRoute, bodyOf, nameIn } from "../route.ts";
 
 /** The routes of accounts. */
-export function accountRoutes({ engine: { accounts } }: Pick<AdminVault, "engine">): readonly AdminRoute[] {
+export function accountRoutes(vault: Pick<AdminVault, "engine" | "users">): readonly AdminRoute[] {
+  const { accounts } = vault.engine;
   return [
-    { method: "POST", path: "/users", handle: (c) => create(c, accounts) },
+    { method: "POST", path: "/users", handle: (c) => create(c, vault) },
     { method: "POST", path: "/users/:name/password", handle: (c) => setPassword(c, accounts) },
     { method: "POST", path: "/users/:name/link", handle: (c) => link(c, accounts) },
     { method: "POST", path: "/users/:name/unlock", handle: (c) => unlock(c, accounts) },
@@ -20,14 +22,16 @@ export function accountRoutes({ engine: { accounts } }: Pick<AdminVault, "engine
 
 type Accounts = AdminVault["engine"]["accounts"];
 
-async function create(c: AdminContext, accounts: Accounts): Promise<Response> {
-  const { user, password, login, policies } = await bodyOf(c, {
+async function create(c: AdminContext, vault: Pick<AdminVault, "engine" | "users">): Promise<Response> {
+  const { user, password, login, policies, force } = await bodyOf(c, {
     user: text,
     password: text,
     login: optional(text),
     policies: optional(texts),
+    force: optional(flag),
   });
-  await accounts.create({ name: user, password, ...defined({ login, policies }) });
+  for (const name of [user, login ?? user]) assertNoRoleName(vault, name, force);
+  await vault.engine.accounts.create({ name: user, password, ...defined({ login, policies }) });
   return c.json({ message: `Created the login of user ${JSON.stringify(user)}`, user }, 201);
 }
 

@@ -13,8 +13,9 @@ import {
   warningsOf,
 } from "../../vault/mod.ts";
 import { quoteName } from "../../vault/names.ts";
-import { defined, integer, optional, text } from "../body.ts";
+import { defined, flag, integer, optional, text } from "../body.ts";
 import type { AdminVault } from "../ports.ts";
+import { assertNoRoleName } from "../role_names.ts";
 import { type AdminContext, type AdminRoute, bodyOf, nameIn, pageIn } from "../route.ts";
 import { streamRows } from "../rows.ts";
 import type { IssuedTokenBody, RevokedTokenBody, TokenDetail, TokenRow } from "../wire.ts";
@@ -28,7 +29,7 @@ export function tokenRoutes(vault: Pick<AdminVault, "tokens" | "users" | "engine
       path: "/tokens",
       handle: (c) => c.body(streamRows("tokens", tokens.list(pageIn(c)), toRow), JSON_OK),
     },
-    { method: "POST", path: "/tokens", handle: (c) => issue(c, tokens) },
+    { method: "POST", path: "/tokens", handle: (c) => issue(c, vault) },
     { method: "GET", path: "/tokens/:user", handle: (c) => c.json(toDetail(tokens.show(nameIn(c, "user")))) },
     { method: "DELETE", path: "/tokens/:user", handle: (c) => revoke(c, vault) },
     { method: "POST", path: "/tokens/:user/rotate", handle: (c) => rotate(c, tokens) },
@@ -48,10 +49,12 @@ export function toDetail(token: TokenSummary): TokenDetail {
 
 const JSON_OK = { status: 200, headers: { "content-type": "application/json" } } as const;
 
-async function issue(c: AdminContext, tokens: AdminVault["tokens"]): Promise<Response> {
-  const body = await bodyOf(c, { user: text, role: text, expires_days: optional(integer) });
+async function issue(c: AdminContext, vault: Pick<AdminVault, "tokens" | "users" | "engine">): Promise<Response> {
+  const fields = { user: text, role: text, expires_days: optional(integer), force: optional(flag) };
+  const body = await bodyOf(c, fields);
+  assertNoRoleName(vault, body.user, body.force);
   const wanted = { user: body.user, role: body.role, ...defined({ expiresDays: body.expires_days }) };
-  return c.json(toIssued(await tokens.issue(wanted)), 201);
+  return c.json(toIssued(await vault.tokens.issue(wanted)), 201);
 }
 
 async function rotate(c: AdminContext, tokens: AdminVault["tokens"]): Promise<Response> {

@@ -5,12 +5,11 @@
  */
 
 import { Argument } from "@commander-js/extra-typings";
-import { readBounded } from "../../admin/client.ts";
 import { VaultError } from "../../vault/errors.ts";
 import { answerApi, apiCommand, apiPath, done, listKeys } from "../api_session.ts";
 import { escapeLines, facts, table } from "../format.ts";
-import type { Io } from "../io.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
+import { readTextFile } from "../text_file.ts";
 
 const MAX_POLICY_BYTES = 1024 * 1024;
 const OPERATIONS = ["create", "read", "update", "patch", "delete", "list"] as const;
@@ -36,7 +35,7 @@ export function addPolicyCommands(root: Root, { io }: CliContext): void {
     .argument("<FILE>", "its text, HCL or JSON; `-` is standard input")
     .addHelpText("after", examples("runevault policy write own-entity own-entity.hcl"))
     .action(async (name, file, _options, command) => {
-      const body = { policy: await readText(io, file) };
+      const body = { policy: await readTextFile(io, file, MAX_POLICY_BYTES) };
       const question = { method: "PUT" as const, path: apiPath`sys/policies/acl/${name}`, body };
       await answerApi(io, command.optsWithGlobals(), question, done(`Wrote the policy ${name.toLowerCase()}`));
     });
@@ -99,14 +98,4 @@ function showExplanation({ data }: ExplainBody): string {
     ...data.dropped.map((one) => ["dropped", one.policy, String(one.line), one.path, one.reason ?? ""]),
   ];
   return rows.length === 0 ? decided : `${decided}\n${table(["STANZA", "POLICY", "LINE", "PATH", "REASON"], rows)}`;
-}
-
-async function readText(io: Io, file: string): Promise<string> {
-  if (file === "-") return await readBounded(new Response(io.stdin), MAX_POLICY_BYTES);
-  try {
-    return await Deno.readTextFile(file);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new VaultError("invalid_argument", `${file} can't be read: ${why}`, { cause });
-  }
 }

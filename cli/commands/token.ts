@@ -21,9 +21,10 @@ export function addTokenCommands(root: Root, { io }: CliContext): void {
     .requiredOption("--user <user>", "the user's name")
     .requiredOption("--role <role>", "the role of the token")
     .option("--expires <SPAN>", "how long it is valid: 90d, 12w, 6m (m = 30 days), or days", parseExpires)
+    .option("--force", "though a database role has the user's name")
     .addHelpText("after", examples("runevault token issue --user alice --role member --expires 90d"))
-    .action(async ({ user, role, expires }, command) => {
-      const body = { user, role, expires_days: expires };
+    .action(async ({ user, role, expires, force }, command) => {
+      const body = { user, role, expires_days: expires, force };
       await issue(io, command.optsWithGlobals(), { method: "POST", path: "/tokens", body });
     });
 

@@ -36,12 +36,13 @@ export function addUserCommands(root: Root, { io }: CliContext): void {
     .argument("<user>", "the new user's name, or one of a user who has no login yet")
     .option("--login <NAME>", "the name to log in by; the user's name in lower case where absent")
     .option("--policies <POLICIES>", "policies of the login's tokens, separated by commas", commaList)
+    .option("--force", "though a database role has the name")
     .addHelpText(
       "after",
       examples("runevault user create alice --policies own-entity", "runevault user create bob < password"),
     )
-    .action(async (name, { login, policies }, command) => {
-      const body = { user: name, password: await io.secret(`Password of ${name}: `), login, policies };
+    .action(async (name, { login, policies, force }, command) => {
+      const body = { user: name, password: await io.secret(`Password of ${name}: `), login, policies, force };
       await answer(io, command.optsWithGlobals(), { method: "POST", path: "/users", body }, messageLine);
     });
 

@@ -6,7 +6,6 @@
 
 import type { IdentityEngine } from "../../vault/identity_engine.ts";
 import { VaultError } from "../../vault/errors.ts";
-import type { Holder } from "../../vault/policies/acl.ts";
 import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
 import { type ApiHandler, createIdentityApi, type FinishedRequest } from "./api.ts";
@@ -36,6 +35,7 @@ import { sysWrappingRoutes, wrapInfoOf } from "./mounts/sys_wrapping.ts";
 import { userpassBackend } from "./mounts/userpass.ts";
 import type { Backend, Route } from "./route.ts";
 import { Router } from "./router.ts";
+import { entityIdsOf, holderOfUser, isNameOfUser } from "./users_by_name.ts";
 
 /** What the API of a vault is made of. */
 export interface IdentityApiParts {
@@ -111,7 +111,7 @@ function backendsOf(parts: IdentityApiParts, router: Router): Backend[] {
       logins,
       tokens,
       identity,
-      isRoleName: (name) => engine.database.roles.isNameOfSome(name),
+      assertNoneNamed: (name) => engine.database.roles.assertNoneNamed(name),
     }),
     databaseBackend({ database: engine.database, isNameOfUser: (name) => isNameOfUser(engine, name) }),
   ];
@@ -130,7 +130,7 @@ function identityRoutes(
     revocationFeed,
   }: IdentityEngine,
 ) {
-  const parts = { identity, mounts, isRoleName: (name: string) => database.roles.isNameOfSome(name) };
+  const parts = { identity, mounts, assertNoneNamed: (name: string) => database.roles.assertNoneNamed(name) };
   return [
     ...identityEntityRoutes(parts),
     ...identityAliasRoutes(parts),
@@ -165,7 +165,7 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, rout
       find: (path) => router.find(path),
     }),
     ...sysPolicyRoutes(policies),
-    ...sysLeaseRoutes(engine.database.leases),
+    ...sysLeaseRoutes(engine.database.leases, (name) => entityIdsOf(engine, name)),
     ...sysPasswordPolicyRoutes(engine.database.passwordPolicies),
     ...sysWrappingRoutes(wrapping),
     ...sysLockedUserRoutes(lockout, mounts),
@@ -179,20 +179,6 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, rout
       callerOf: (token, remoteAddress) => callerOf(engine, token, remoteAddress),
     }),
   ];
-}
-
-function isNameOfUser({ identity, mounts, userpass }: IdentityEngine, name: string): boolean {
-  const logins = mounts.list("auth").filter(({ type }) => type === "userpass");
-  return identity.entities.byName(name) !== undefined ||
-    logins.some((mount) => userpass.get(mount, name) !== undefined);
-}
-
-function holderOfUser({ tokens, accounts, identity }: IdentityEngine, name: string): Holder | undefined {
-  const byEvt = tokens.holderOfUser(name);
-  if (byEvt !== undefined) return byEvt;
-  const entity = accounts.find(name);
-  if (entity === undefined || identity.followed(entity.record.entityId) === undefined) return undefined;
-  return { policies: [...new Set(["default", ...accounts.loginsOf(name).flatMap((login) => login.policies)])], entity };
 }
 
 /** For open paths that tell more to whoever has a token; a bad one counts as none. */

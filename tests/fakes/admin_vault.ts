@@ -62,6 +62,7 @@ export function fakeAdminVault(): FakeAdminVault {
     engine: {
       accounts: fakeAccounts(change),
       cutOff: fakeCutOff(disabled, change),
+      database: { roles: { assertNoneNamed: () => {} } },
       rootTokens: fakeRootTokens(change),
     },
   };

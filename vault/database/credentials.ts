@@ -25,6 +25,8 @@ import { filled } from "./statements.ts";
 import { assertAccountName, parseUsernameTemplate } from "./username_template.ts";
 
 const LEASE_ID_CHARACTERS = 24;
+/** An account that would end with the answer isn't made at all. */
+const LAST_USE = "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.";
 
 /** What issuing needs. */
 export interface CredentialSurroundings {
@@ -72,6 +74,7 @@ export class DatabaseCredentials {
    *   meanwhile; no account is left then.
    */
   async issue(mount: MountRecord, name: string, caller: ApiCaller): Promise<IssuedCredentials> {
+    if (caller.isLastUse) throw new VaultError("invalid_argument", LAST_USE);
     const role = this.#roleOf(mount, name, caller);
     this.#assertServed(mount, role);
     return await this.#in.connections.use(

@@ -54,6 +54,18 @@ export class DatabaseRoles {
   }
 
   /**
+   * Refuses a name for a new user that a database role has: the user would be given what the role gives (S15).
+   *
+   * @throws {VaultError} `invalid_argument`.
+   */
+  assertNoneNamed(name: string): void {
+    if (!this.isNameOfSome(name)) return;
+    throw new VaultError("invalid_argument", `${quoteName(name)} is the name of a database role`, {
+      hint: "take another name, or say force with all rights",
+    });
+  }
+
+  /**
    * Makes a role, or changes one.
    *
    * @throws {VaultError} `invalid_argument`.

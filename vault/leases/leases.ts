@@ -38,6 +38,7 @@ export interface LeaseSummary {
 /** A lease with what it is for: what operators are told of a user. */
 export interface HeldLease extends LeaseSummary {
   readonly mountAccessor: string;
+  readonly entityId: string;
   readonly connection: string;
   readonly role: string;
   /** The account's name on the server. */
@@ -273,8 +274,8 @@ export class Leases {
   }
 
   #held(lease: LeaseRecord): HeldLease {
-    const { mountAccessor, role, state, account: { connection, username } } = lease;
-    return { ...this.#summary(lease), mountAccessor, connection, role, username, state };
+    const { mountAccessor, entityId, role, state, account: { connection, username } } = lease;
+    return { ...this.#summary(lease), mountAccessor, entityId, connection, role, username, state };
   }
 
   #summary(lease: LeaseRecord): LeaseSummary {

@@ -49,14 +49,14 @@ export function identityAliasRoutes(parts: IdentityParts): Route[] {
 }
 
 async function write(
-  { identity, mounts, isRoleName }: IdentityParts,
+  { identity, mounts, assertNoneNamed }: IdentityParts,
   request: ApiRequest<typeof ALIAS>,
   id: string | undefined,
 ): Promise<ApiAnswer> {
   const { name, mount_accessor: accessor } = request.values;
   const isNew = name &&
     (accessor === undefined || identity.aliases.byName(mounts.resolve(accessor)?.accessor ?? "", name) === undefined);
-  if (isNew) assertNoRoleName(name, request, isRoleName);
+  if (isNew) assertNoRoleName(name, request, assertNoneNamed);
   const { record, isChanged } = await identity.aliases.write(inputOf(request.values, id), authorOf(request));
   return isChanged ? { data: { id: record.id, canonical_id: record.entityId } } : null;
 }

@@ -15,13 +15,13 @@ import { bool, commaList, int, jsonMap, text } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
 import { rfc3339 } from "../timestamps.ts";
 import type { Values } from "../fields.ts";
-import { assertNoRoleName, FORCE, type IsRoleName } from "./role_names.ts";
+import { type AssertNoneNamed, assertNoRoleName, FORCE } from "./role_names.ts";
 
 /** What the routes of the identity store need. */
 export interface IdentityParts {
   readonly identity: Identity;
   readonly mounts: MountTable;
-  readonly isRoleName: IsRoleName;
+  readonly assertNoneNamed: AssertNoneNamed;
 }
 
 const ENTITY = {
@@ -175,9 +175,9 @@ export function orNull<T extends object>(map: T): T | null {
 function assertNewName(
   request: ApiRequest<typeof ENTITY>,
   name: string | undefined,
-  { identity, isRoleName }: IdentityParts,
+  { identity, assertNoneNamed }: IdentityParts,
 ): void {
-  if (name && identity.entities.byName(name) === undefined) assertNoRoleName(name, request, isRoleName);
+  if (name && identity.entities.byName(name) === undefined) assertNoRoleName(name, request, assertNoneNamed);
 }
 
 function target(id: string | undefined, name: string | undefined): { id?: string; name?: string } {

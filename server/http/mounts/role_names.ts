@@ -4,13 +4,11 @@
  * @module
  */
 
-import { VaultError } from "../../../vault/errors.ts";
-import { quoteName } from "../../../vault/names.ts";
 import { bool } from "../fields.ts";
 import type { ApiRequest } from "../route.ts";
 
-/** Whether any database role has this name. */
-export type IsRoleName = (name: string) => boolean;
+/** Refuses the name of a database role. */
+export type AssertNoneNamed = (name: string) => void;
 
 /** The field by which an administrator means it. */
 export const FORCE = bool("with `sudo`: takes the name though a database role has it");
@@ -23,10 +21,7 @@ export const FORCE = bool("with `sudo`: takes the name though a database role ha
 export function assertNoRoleName(
   name: string | undefined,
   { hasSudo, values }: Pick<ApiRequest, "hasSudo"> & { readonly values: { readonly force?: boolean } },
-  isRoleName: IsRoleName,
+  assertNoneNamed: AssertNoneNamed,
 ): void {
-  if (!name || !isRoleName(name) || hasSudo && values.force === true) return;
-  throw new VaultError("invalid_argument", `${quoteName(name)} is the name of a database role`, {
-    hint: "take another name, or send force=true with sudo on this path",
-  });
+  if (name && !(hasSudo && values.force === true)) assertNoneNamed(name);
 }

@@ -5,7 +5,8 @@
  */
 
 import { VaultError } from "../../../vault/errors.ts";
-import type { Leases, LeaseSummary, Revocation } from "../../../vault/leases/leases.ts";
+import { quoteName } from "../../../vault/names.ts";
+import type { HeldLease, Leases, LeaseSummary, Revocation } from "../../../vault/leases/leases.ts";
 import { bool, duration, text } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
 import { rfc3339 } from "../timestamps.ts";
@@ -13,7 +14,7 @@ import { rfc3339 } from "../timestamps.ts";
 /** Whoever keeps leases. */
 export type LeaseDirectory = Pick<
   Leases,
-  "find" | "list" | "renew" | "revoke" | "revokePrefix" | "forcePrefix" | "failing"
+  "find" | "list" | "held" | "heldBy" | "renew" | "revoke" | "revokePrefix" | "forcePrefix" | "failing"
 >;
 
 const LEASE = { lease_id: text("the lease's id"), increment: duration("seconds from now") };
@@ -23,9 +24,44 @@ const REVOKE = {
   prefix: text("ignored: the prefix stands in the path"),
 };
 
+/** The entities that a user's name may stand for. */
+export type EntityIdsOf = (name: string) => readonly string[];
+
 /** The routes. */
-export function sysLeaseRoutes(leases: LeaseDirectory): Route[] {
-  return [...lookupRoutes(leases), ...renewRoutes(leases), ...revokeRoutes(leases)];
+export function sysLeaseRoutes(leases: LeaseDirectory, entityIdsOf: EntityIdsOf): Route[] {
+  return [...lookupRoutes(leases), heldRoute(leases, entityIdsOf), ...renewRoutes(leases), ...revokeRoutes(leases)];
+}
+
+function heldRoute(leases: LeaseDirectory, entityIdsOf: EntityIdsOf): Route {
+  return route({
+    path: "leases/held",
+    summary: "Who holds what: the accounts behind leases, of one user or of all.",
+    needsSudo: true,
+    fields: { user: text("the user's name; absent: all"), entity_id: text("the entity's id, in its place") },
+    read: ({ values: { user, entity_id: id } }) => {
+      const ids = id ? [id] : user ? entityIdsOf(user) : undefined;
+      if (ids?.length === 0) throw new VaultError("invalid_argument", `there is no user ${quoteName(user!)}`);
+      const held = ids === undefined ? leases.held() : ids.flatMap((one) => leases.heldBy(one));
+      return { data: { leases: held.map(heldBody) } };
+    },
+  });
+}
+
+function heldBody(lease: HeldLease): Record<string, unknown> {
+  const { id, state, connection, role, username, entityId, mountAccessor, revokeError } = lease;
+  return {
+    lease_id: id,
+    state: state === "ending" ? "pending" : state,
+    mount_accessor: mountAccessor,
+    connection,
+    role,
+    username,
+    entity_id: entityId,
+    issue_time: rfc3339(lease.issuedAt),
+    expire_time: rfc3339(lease.expiresAt),
+    ttl: lease.ttl,
+    ...(revokeError === undefined ? {} : { revoke_error: revokeError }),
+  };
 }
 
 function lookupRoutes(leases: LeaseDirectory): Route[] {

@@ -4,10 +4,11 @@ import { VaultError } from "../../../vault/errors.ts";
 import type { ApiCaller } from "../../../vault/service_tokens/caller.ts";
 import type { MountRecord } from "../../../vault/storage/identity_records.ts";
 import { type Access, createIdentityApi } from "../api.ts";
-import type { LeaseSummary } from "../../../vault/leases/leases.ts";
+import type { HeldLease, LeaseSummary } from "../../../vault/leases/leases.ts";
 import { type LeaseDirectory, sysLeaseRoutes } from "./sys_leases.ts";
 import { withApi } from "../_test_support.ts";
 import { Router } from "../router.ts";
+import { rfc3339 } from "../timestamps.ts";
 
 const MOUNT = { section: "secret", path: "sys/", type: "system" } as MountRecord;
 const CALLER = { policies: ["p"], entity: null, isLastUse: false } as unknown as ApiCaller;
@@ -23,6 +24,17 @@ const LEASE: LeaseSummary = {
   ttl: 3600,
 };
 
+const HELD: HeldLease = {
+  ...LEASE,
+  mountAccessor: "database_1",
+  entityId: "entity-of-alice",
+  connection: "main",
+  role: "reader",
+  username: "v-alice-x",
+  state: "ending",
+};
+const entityIdsOf = (name: string) => name === "alice" ? [HELD.entityId] : [];
+
 function apiOf(more: Partial<LeaseDirectory> = {}) {
   const calls: unknown[][] = [];
   const note = <T>(name: string, answer: T) => (...given: unknown[]) => {
@@ -32,6 +44,8 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
   const leases: LeaseDirectory = {
     find: (id) => id === ID ? LEASE : undefined,
     list: (prefix) => [ID, "database/creds/alice/def", "database/creds/bob/x"].filter((id) => id.startsWith(prefix)),
+    held: () => [HELD],
+    heldBy: (entityId) => entityId === HELD.entityId ? [HELD] : [],
     renew: note("renew", { ...LEASE, ttl: 60, warnings: ["cut"] }),
     revoke: note("revoke", { isQueued: false, warnings: [] }),
     revokePrefix: note("revokePrefix", { isQueued: true, warnings: [] }),
@@ -42,7 +56,7 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
   const asked: Access[] = [];
   const handle = createIdentityApi({
     router: new Router({ byPath: (section, path) => section === "secret" && path === "sys/" ? MOUNT : undefined })
-      .add({ type: "system", section: "secret", description: "", routes: sysLeaseRoutes(leases) }),
+      .add({ type: "system", section: "secret", description: "", routes: sysLeaseRoutes(leases, entityIdsOf) }),
     logger: new MemoryLogger(),
     authenticate: () => CALLER,
     takePlace: () => {},
@@ -176,4 +190,25 @@ Deno.test("where nothing leases, nothing is found, and revoking it is done", asy
     for (const path of ["revoke/x", "revoke-prefix/x", "revoke-force/x"]) equal((await put(path)).status, 204, path);
     equal((await api.operator("LIST", "sys/leases/lookup/x")).status, 404);
   });
+});
+
+Deno.test("who holds what is told of a user, of an entity, and of all, with why it is still there", async () => {
+  const { send } = apiOf();
+  const row = {
+    lease_id: ID,
+    state: "pending",
+    mount_accessor: "database_1",
+    connection: "main",
+    role: "reader",
+    username: "v-alice-x",
+    entity_id: "entity-of-alice",
+    issue_time: rfc3339(AT),
+    expire_time: rfc3339(AT + 3_600_000),
+    ttl: 3600,
+  };
+  for (const query of ["", "?user=alice", "?entity_id=entity-of-alice"]) {
+    deepEqual((await send("GET", `leases/held${query}`)).body.data.leases, [row], query);
+  }
+  deepEqual((await send("GET", "leases/held?entity_id=another")).body.data.leases, []);
+  deepEqual((await send("GET", "leases/held?user=nobody")).status, 400);
 });

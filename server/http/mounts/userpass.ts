@@ -16,7 +16,7 @@ import type { UserpassService } from "../../../vault/userpass/userpass_service.t
 import { authBlock } from "../auth_block.ts";
 import { commaList, duration, int, text, type Values } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Backend, type Route, route } from "../route.ts";
-import { assertNoRoleName, FORCE, type IsRoleName } from "./role_names.ts";
+import { type AssertNoneNamed, assertNoRoleName, FORCE } from "./role_names.ts";
 import { TOKEN_PARAMS, tokenParamsBody, tokenParamsOf } from "../token_params.ts";
 
 /** What these routes need. */
@@ -25,7 +25,7 @@ export interface UserpassParts {
   readonly logins: UserpassLogin;
   readonly tokens: ServiceTokens;
   readonly identity: Identity;
-  readonly isRoleName: IsRoleName;
+  readonly assertNoneNamed: AssertNoneNamed;
 }
 
 const PASSWORD = text("the password");
@@ -110,7 +110,7 @@ function stored({ username }: Readonly<Record<string, string>>): Readonly<Record
 
 async function writeUser(request: ApiRequest<typeof USER>, parts: UserpassParts): Promise<ApiAnswer> {
   const { mount, params, values } = request;
-  if (request.operation === "create") assertNoRoleName(params["username"], request, parts.isRoleName);
+  if (request.operation === "create") assertNoRoleName(params["username"], request, parts.assertNoneNamed);
   const given = paramsOf(values);
   if (given.policies !== undefined) assertMayGive(request, given.policies);
   if (request.operation === "update" && (values.password ?? values.password_hash) !== undefined) {
