@@ -47,6 +47,17 @@ const NEEDS: readonly Need[] = [
     remedy: "./denow task compile, once, with a network; or DENORT_BIN",
   },
   {
+    tests: "the installation, on a throw-away root with signatures",
+    isMet: async () => Deno.uid() === 0 && await isCommand("minisign") && await isCommand("useradd"),
+    remedy: "run as root, apt-get install minisign passwd curl util-linux",
+  },
+  {
+    tests: "shell scripts, the systemd units and cloud-init files, checked by the programs made for it",
+    isMet: async () =>
+      await isCommand("shellcheck") && await isCommand("systemd-analyze") && await isCommand("cloud-init"),
+    remedy: "apt-get install shellcheck systemd cloud-init",
+  },
+  {
     tests: "a disk that is full, on a small file system of its own",
     isMet: () => Promise.resolve(Deno.uid() === 0),
     remedy: "run as root (no package)",
