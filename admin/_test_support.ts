@@ -5,6 +5,7 @@
  */
 
 import { FAKE_NOW, type FakeAdminVault, fakeAdminVault } from "../tests/fakes/admin_vault.ts";
+import { fakeBackups } from "../tests/fakes/backups.ts";
 import { countingRandom, FakeClock, MemoryLogger } from "../tests/fakes/ports.ts";
 import { type AdminHandler, createAdminApp } from "./app.ts";
 import { type AdminListener, listenAdminTcp } from "./listener.ts";
@@ -51,7 +52,8 @@ export function makeApp(bodyTimeoutMs = 30_000): AppUnderTest {
   const logger = new MemoryLogger();
   const clock = new FakeClock(FAKE_NOW);
   const random = countingRandom();
-  const parts = { vault, facts: fakeFacts, adminToken: ADMIN_TOKEN, logger, clock, random, bodyTimeoutMs };
+  const around = { facts: fakeFacts, backups: fakeBackups, adminToken: ADMIN_TOKEN };
+  const parts = { vault, ...around, logger, clock, random, bodyTimeoutMs };
   return { vault, logger, clock, handle: createAdminApp(parts) };
 }
 

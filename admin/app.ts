@@ -13,6 +13,7 @@ import { methodNotAllowed, problemResponse } from "./problem.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import type { AdminContext, AdminEnv, AdminRoute } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
+import { backupRoutes } from "./routes/backups.ts";
 import { clockRoutes } from "./routes/clock.ts";
 import { cutoffRoutes } from "./routes/cutoff.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -55,6 +56,7 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
     ...keyRoutes(parts.vault),
     ...fileRoutes(parts.vault),
     ...clockRoutes(parts.vault),
+    ...backupRoutes(parts.backups),
     ...statusRoutes(parts.facts, keys),
   ];
   const app = new Hono<AdminEnv>();

@@ -13,6 +13,6 @@
 
 export { type AdminHandler, createAdminApp } from "./app.ts";
 export { type AdminAddress, type AdminListener, listenAdminSocket, listenAdminTcp } from "./listener.ts";
-export type { AdminParts, AdminVault, ProcessFacts } from "./ports.ts";
+export type { AdminParts, AdminVault, BackupSource, ProcessFacts } from "./ports.ts";
 export { ADMIN_TOKEN_FILE, ensureAdminToken } from "./token_file.ts";
-export type { AddressesBody, StatusReport, TlsStatus } from "./wire.ts";
+export type { AddressesBody, BackupBody, StatusReport, TlsStatus } from "./wire.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Clock, FileFace, Logger, RandomSource, Vault } from "../vault/mod.ts";
-import type { StatusReport } from "./wire.ts";
+import type { BackupBody, StatusReport } from "./wire.ts";
 
 /** The parts of the domain that the routes call. */
 export interface AdminVault {
@@ -31,10 +31,19 @@ export interface ProcessFacts {
   status(): StatusReport;
 }
 
+/** Backups of the running vault. */
+export interface BackupSource {
+  /** Takes a snapshot, to be fetched within a minute. */
+  take(): Promise<BackupBody>;
+  /** Its archive, once. */
+  fetch(id: string): ReadableStream<Uint8Array>;
+}
+
 /** Everything that the admin API is made of. */
 export interface AdminParts {
   readonly vault: AdminVault;
   readonly facts: ProcessFacts;
+  readonly backups: BackupSource;
   /** The admin token, from `ensureAdminToken`; only its digest is kept. */
   readonly adminToken: string;
   readonly logger: Logger;

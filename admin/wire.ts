@@ -229,6 +229,22 @@ export interface AddressesBody {
   readonly metrics: string | null;
 }
 
+/** `POST /backups`: what `POST /backups/:id/fetch` then hands out, once and within a minute. */
+export interface BackupBody {
+  readonly id: string;
+  /** Of the archive, before it is encrypted. */
+  readonly bytes: number;
+  readonly created_at: string;
+  /** The version of the store's schema. */
+  readonly schema: number;
+  /** The number of changes that the store in it has seen. */
+  readonly sequence: number;
+  /** How many files are in it. */
+  readonly parts: number;
+  /** Files that were left out, each with the reason. */
+  readonly left_out: readonly string[];
+}
+
 /** `GET /clock` and `POST /clock/accept`. */
 export interface ClockBody {
   /** `doubted`: what expires is refused and not ended. */

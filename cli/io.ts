@@ -15,8 +15,12 @@ export interface Io {
   /** Writes to standard error. */
   err(text: string): Promise<void>;
   env(name: string): string | undefined;
+  /** Takes a secret out of the environment once it was read: what this process starts or dumps shows it no more. */
+  forget(name: string): void;
   /** Reads a secret: typed without being shown where there is a terminal, else the first line of standard input. */
   secret(prompt: string): Promise<string>;
+  /** Whether somebody sits at a terminal and types. */
+  readonly isInteractive: boolean;
   /** Null where users have no ids. */
   readonly uid: number | null;
   /** The width that help is wrapped to, in columns. */
@@ -41,7 +45,9 @@ export function processIo(): Io {
     out: (text) => out.write(text),
     err: (text) => err.write(text),
     env: (name) => Deno.env.get(name),
+    forget: (name) => Deno.env.delete(name),
     secret: (prompt) => Deno.stdin.isTerminal() ? typedSecret(prompt, err) : firstLine(Deno.stdin.readable),
+    isInteractive: Deno.stdin.isTerminal(),
     uid: Deno.uid(),
     width: terminalWidth(),
   };

@@ -11,6 +11,7 @@
 
 import { CommanderError } from "@commander-js/extra-typings";
 import { asVaultError, ERROR_TABLE, type VaultError } from "../vault/errors.ts";
+import { addBackupCommands } from "./commands/backup.ts";
 import { addClockCommands } from "./commands/clock.ts";
 import { addCompletionCommands } from "./commands/completion.ts";
 import { addDatabaseCommands } from "./commands/db.ts";
@@ -72,6 +73,7 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addSecretCommands(root, context);
   addKeyCommands(root, context);
   addRewrapCommand(root, context);
+  addBackupCommands(root, context);
   addFileCommands(root, context);
   addClockCommands(root, context);
   addStatusCommands(root, context);

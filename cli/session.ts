@@ -48,14 +48,33 @@ export async function answerAlsoOffline<T>(
   question: Question,
   show: (body: T) => string,
 ): Promise<void> {
+  await alsoOffline(io, globals, (reached) => answer(io, reached, question, show));
+}
+
+/** Has `work` ask the running server; where none runs, this process opens the data folder itself for as long. */
+export async function withClientAlsoOffline<T>(
+  io: Io,
+  globals: GlobalOptions,
+  timeoutMs: number,
+  work: (client: AdminClient) => Promise<T>,
+): Promise<T> {
+  return await alsoOffline(io, globals, async (reached) => {
+    using client = await connect(io, reached, timeoutMs);
+    return await work(client);
+  });
+}
+
+async function alsoOffline<T>(
+  io: Io,
+  globals: GlobalOptions,
+  work: (reached: GlobalOptions) => Promise<T>,
+): Promise<T> {
   if (globals.adminAddr !== undefined || globals.adminSocket !== undefined || await isServing(io, globals)) {
-    return await answer(io, globals, question, show);
+    return await work(globals);
   }
   const { withOfflineVault } = await import("../server/offline.ts");
   const output = { error: (line: string) => void io.err(`${line}\n`) };
-  await withOfflineVault(dataDirOf(io, globals), output, (adminSocket) => {
-    return answer(io, { ...globals, adminSocket }, question, show);
-  });
+  return await withOfflineVault(dataDirOf(io, globals), output, (adminSocket) => work({ ...globals, adminSocket }));
 }
 
 async function isServing(io: Io, globals: GlobalOptions): Promise<boolean> {

@@ -7,7 +7,7 @@
  */
 
 import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import { type EnvelopeV1Policy, type LogLevel, VaultError } from "../vault/mod.ts";
+import { type EnvelopeV1Policy, type LogLevel, type RollbackChoice, VaultError } from "../vault/mod.ts";
 import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
 import { quoteName } from "../vault/names.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
@@ -63,12 +63,17 @@ export interface Config {
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
   readonly dev: boolean;
+  /** Database accounts are left alone. */
+  readonly pauseRevocation: boolean;
+  /** What is to become of a store that may be older than what was promised. */
+  readonly rollback: RollbackChoice;
 }
 
 /** Collects what the environment says, the old names after ours. Empty variables count as unset. */
 export function valuesFromEnvironment(env: (name: string) => string | undefined): RawValues {
   const values: Record<string, unknown> = {};
   for (const option of SERVE_OPTIONS) {
+    if (option.once) continue;
     const text = env(option.env) || (option.legacyEnv && env(option.legacyEnv)) || undefined;
     if (text !== undefined) values[option.key] = option.type === "list" ? text.split(",") : text;
   }
@@ -108,7 +113,7 @@ export function valuesFromFile(path: string, text: string): RawValues {
   if (typeof values !== "object" || Array.isArray(values)) {
     throw new VaultError("config_invalid", `${path} must be a mapping of settings`);
   }
-  const known = new Set(SERVE_OPTIONS.map((option) => option.key));
+  const known = new Set(SERVE_OPTIONS.filter((option) => !option.once).map((option) => option.key));
   const unknown = Object.keys(values).find((key) => !known.has(key) || key === "config");
   if (unknown === undefined) return values as RawValues;
   throw new VaultError("config_invalid", `${path}: unknown key ${quoteName(unknown)}`, {
@@ -181,6 +186,8 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     envectorApiKeyFile: raw.text("envector_api_key_file"),
     fheDim: raw.integer("fhe_dim"),
     embeddingDim: raw.integer("embedding_dim"),
+    pauseRevocation: raw.flag("pause_revocation"),
+    rollback: { accept: raw.flag("accept_rollback"), keepTokens: raw.flag("keep_tokens") },
     logFormat: raw.choice("log_format", ["text", "json", "journal"]),
     logLevel: raw.choice("log_level", ["debug", "info", "warn", "error"]) ?? "info",
     dev,
@@ -195,6 +202,9 @@ export function legacyTeamSecret(sources: readonly RawValues[]): string | undefi
 }
 
 function assertConsistent(config: Config): void {
+  if (config.rollback.keepTokens && !config.rollback.accept) {
+    throw new VaultError("config_invalid", "--keep-tokens goes with --accept-rollback");
+  }
   const { grpc, api, tls, tlsCert, tlsKey, dev, admin, metrics } = config;
   if (tls === "files" && (tlsCert === undefined || tlsKey === undefined)) {
     throw new VaultError("config_invalid", "--tls files needs --tls-cert and --tls-key");

@@ -19,6 +19,8 @@ export interface ConfigOption {
   readonly help: string;
   /** The value is a secret: it comes from the environment or a file, never from an argument. */
   readonly secret?: true;
+  /** Said once, for one start: taken from the command line alone, where it can't be forgotten. */
+  readonly once?: true;
 }
 
 function option(key: string, type: ConfigOption["type"], help: string, more: Partial<ConfigOption> = {}): ConfigOption {
@@ -87,5 +89,21 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     placeholder: "FORMAT",
   }),
   option("log_level", "string", "debug, info (default), warn or error", { placeholder: "LEVEL" }),
+  option(
+    "pause_revocation",
+    "boolean",
+    "leave database accounts alone: for a restored copy of a vault that still runs",
+  ),
+  option(
+    "accept_rollback",
+    "boolean",
+    "serve a store that was restored or is behind its audit trail; ends every token",
+    {
+      once: true,
+    },
+  ),
+  option("keep_tokens", "boolean", "with --accept-rollback: tokens of then work on, also those revoked since", {
+    once: true,
+  }),
   option("dev", "boolean", "a throw-away vault: temporary data, loopback, no TLS, a demo user"),
 ];

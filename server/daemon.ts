@@ -11,8 +11,10 @@ import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
 import { asVaultError, ERROR_TABLE, type SealKey, SqliteStore, Vault, VaultError, VaultState } from "../vault/mod.ts";
-import { assertPrivateIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
+import { assertPrivateIfThere, removeIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
+import { RESTORED_KEY } from "../vault/storage/restored_mark.ts";
 import { VERSION } from "../version.ts";
+import { Backups, removeLeftSnapshots } from "./backup/backups.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config, RawValues } from "./config.ts";
 import { takeDataFolder } from "./data_folder.ts";
@@ -160,6 +162,7 @@ export class Daemon {
     const state = await VaultState.load(store);
     const isEmpty = state.sequence === 0;
     const sealKey: SealKey = await loadSealKey(config.sealKeyFile, isEmpty, systemRandom, { credentialsDir });
+    await this.#endOldAdminToken(state);
     const vault = await Vault.open({
       store,
       state,
@@ -181,9 +184,19 @@ export class Daemon {
       databasePlugins: DATABASE_PLUGINS,
       rolesPath: config.rolesFile,
       tokensPath: config.tokensFile,
+      rollback: config.rollback,
+      pauseRevocation: config.pauseRevocation,
     });
     this.#undo.push(() => vault.close());
     return vault;
+  }
+
+  /** Whoever got to know the admin token since the backup was made shall not have it either: a new one is drawn. */
+  async #endOldAdminToken(state: VaultState): Promise<void> {
+    const { dataDir, rollback } = this.#config;
+    if (rollback.accept && !rollback.keepTokens && state.meta.has(RESTORED_KEY)) {
+      await removeIfThere(`${dataDir}/admin.token`);
+    }
   }
 
   async #suppliedSecret(isEmpty: boolean): Promise<Uint8Array | undefined> {
@@ -284,7 +297,7 @@ export class Daemon {
       tls,
       api,
       isLive: (token) => isLive(vault, token),
-      admin: { ...ports, vault, facts, adminToken, identityApi },
+      admin: { ...ports, vault, facts, adminToken, identityApi, backups: this.#backups() },
       monitoring: {
         metrics: () => metrics.render(),
         health: () => facts.healthReport(),
@@ -292,6 +305,15 @@ export class Daemon {
         status: () => facts.publicStatus(),
       },
     };
+  }
+
+  #backups(): Backups {
+    const { dataDir, sealKeyFile, rolesFile, tokensFile } = this.#config;
+    const { configPath } = this.#sources;
+    const files = { dataDir, sealKeyFile, rolesFile, tokensFile, configPath, auditFile: null };
+    const backups = new Backups({ ...files, clock: systemClock });
+    this.#undo.push(() => backups.close());
+    return backups;
   }
 
   /** Identity tokens name their issuer by what the operator said, never by what a request says. */

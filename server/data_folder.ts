@@ -6,6 +6,7 @@
 
 import { VaultError } from "../vault/mod.ts";
 import { assertPrivate, makePrivateFolder } from "../vault/storage/private_files.ts";
+import { finishStaging } from "./backup/staging.ts";
 
 /** A data folder that this process holds. */
 export interface DataFolder {
@@ -16,7 +17,7 @@ export interface DataFolder {
 
 /**
  * Makes the folder where there is none, checks its mode, and takes its lock, which the kernel drops when the process
- * dies however it dies.
+ * dies however it dies. A restore that had been decided when it was interrupted is finished first.
  *
  * @throws {VaultError} `config_invalid` when others may read it or another process holds it.
  */
@@ -31,6 +32,7 @@ export async function takeDataFolder(path: string): Promise<DataFolder> {
       hint: "stop it first, or give this one another --data-dir",
     });
   }
+  await finishStaging(path);
   return { path, release: () => file.close() };
 }
 

@@ -42,7 +42,8 @@ Certificates are always checked: \`VAULT_SKIP_VERIFY\` is not honoured, since th
 not followed for the same reason, and plain HTTP doesn't go through a proxy.
 `;
 
-const rows = SERVE_OPTIONS.map(({ key, flag, env, legacyEnv, help, secret }) => {
+const rows = SERVE_OPTIONS.map(({ key, flag, env, legacyEnv, help, secret, once }) => {
+  if (once) return `| none | \`${flag}\` | none | ${help} |\n`;
   const variables = [env, ...(legacyEnv === undefined ? [] : [legacyEnv])].map((name) => `\`${name}\``).join(", ");
   return `| \`${key}\` | ${secret ? "none" : `\`${flag}\``} | ${variables} | ${help} |\n`;
 });

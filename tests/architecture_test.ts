@@ -23,6 +23,7 @@ const ARROWS: readonly (readonly [room: string, mayImport: readonly string[]])[]
   ["admin/client.ts", ["vault/errors.ts", "admin/"]],
   ["admin/", ["vault/", "listeners/"]],
   ["cli/commands/serve.ts", ["cli/", "server/daemon.ts", "server/config_options.ts", "vault/errors.ts"]],
+  ["cli/commands/backup.ts", ["cli/", "admin/client.ts", "admin/wire.ts", "vault/errors.ts", "server/backup/mod.ts"]],
   ["cli/session.ts", ["cli/", "admin/client.ts", "vault/errors.ts", "server/data_dir.ts", "server/offline.ts"]],
   ["cli/", [
     "admin/client.ts",

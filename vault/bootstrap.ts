@@ -43,8 +43,7 @@ export interface BootstrapInput {
  *   fingerprints, and for a sealed row that does not open; nothing is written then.
  */
 export async function bootstrap(input: BootstrapInput): Promise<void> {
-  assertSealKey(input);
-  assertSecretsOpen(input);
+  assertSealOpens(input);
   assertTeamSecret(input);
   await input.writer.change(() => ({
     writes: [...sealCheck(input), ...firstSecret(input), ...defaultRoles(input)],
@@ -53,12 +52,28 @@ export async function bootstrap(input: BootstrapInput): Promise<void> {
   await takeLegacyTokens(input);
 }
 
+/** What a seal key is checked against: a vault's state, or what was read of a store that nobody serves. */
+export interface Sealed {
+  readonly state: Pick<VaultState, "sequence" | "meta" | "secrets">;
+  readonly sealKey: SealKey;
+}
+
+/**
+ * Checks that a seal key is a store's, and that every version of the team secret opens under it.
+ *
+ * @throws {VaultError} `config_invalid` with both fingerprints, or naming the version that doesn't open.
+ */
+export function assertSealOpens(sealed: Sealed): void {
+  assertSealKey(sealed);
+  assertSecretsOpen(sealed);
+}
+
 /** Whether a store was ever used; only then must a seal key exist already. */
-export function isEmpty(state: VaultState): boolean {
+export function isEmpty(state: Pick<VaultState, "sequence">): boolean {
   return state.sequence === 0;
 }
 
-function assertSealKey({ state, sealKey }: BootstrapInput): void {
+function assertSealKey({ state, sealKey }: Sealed): void {
   const sealed = state.meta.get("seal_check");
   if (sealed === undefined) {
     if (isEmpty(state)) return;
@@ -77,7 +92,7 @@ function assertSealKey({ state, sealKey }: BootstrapInput): void {
 }
 
 /** A row moved or damaged behind our back must not show at the first envelope, with the service long under way. */
-function assertSecretsOpen({ state, sealKey }: BootstrapInput): void {
+function assertSecretsOpen({ state, sealKey }: Sealed): void {
   const secrets = new TeamSecrets(state, sealKey);
   for (const version of state.secrets.keys()) {
     try {

@@ -143,8 +143,9 @@ export class IdentityEngine {
    * Starts what happens by itself: expired tokens and leases end, keys rotate.
    *
    * @param mayCommit Whether the clock can be trusted with what can't be undone (S10).
+   * @param options.pauseRevocation Nothing is done to database accounts.
    */
-  start(mayCommit: () => boolean): void {
+  start(mayCommit: () => boolean, options: { pauseRevocation?: boolean } = {}): void {
     const onFailure = (sweeper: string) => (error: unknown) =>
       this.#logger.log("error", "sweep_failed", {
         sweeper,
@@ -153,7 +154,8 @@ export class IdentityEngine {
     this.tokens.endings.start(mayCommit, onFailure("service_tokens"));
     this.oidcKeys.start(mayCommit, onFailure("oidc_keys"));
     this.revocationFeed.start(mayCommit, onFailure("revocations"));
-    this.database.start(mayCommit, onFailure("leases"));
+    if (options.pauseRevocation) this.database.pause();
+    else this.database.start(mayCommit, onFailure("leases"));
   }
 
   /** Stops what happens by itself and lets go of threads and connections. */

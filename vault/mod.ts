@@ -22,6 +22,7 @@ export type { SecretService, SecretVersion } from "./keys/secret_service.ts";
 export { quoteName } from "./names.ts";
 export type { Clock, Logger, LogLevel, RandomSource } from "./ports.ts";
 export { formatRateLimit, parseRateLimit, type RateLimit } from "./roles/rate_limit.ts";
+export type { RollbackChoice } from "./rollback/rollback.ts";
 export type { Role, RoleService } from "./roles/role_service.ts";
 export type { Scope } from "./roles/scope.ts";
 export type { KeySetFiles, ScoreDecryptor, ScoreRow } from "./scores/mod.ts";

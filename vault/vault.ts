@@ -19,6 +19,7 @@ import { TeamSecrets } from "./keys/team_secrets.ts";
 import type { NativeJwt } from "./oidc/native_jwt.ts";
 import type { Clock, Logger, RandomSource } from "./ports.ts";
 import { RoleService } from "./roles/role_service.ts";
+import { assertAccepted, type Rollback, type RollbackChoice, rollbackOf, settleRollback } from "./rollback/rollback.ts";
 import type { VaultState } from "./state.ts";
 import type { Store } from "./storage/store.ts";
 import { Authenticator } from "./tokens/authenticator.ts";
@@ -57,7 +58,13 @@ export interface VaultOptions {
   readonly databasePlugins?: readonly DatabasePlugin[];
   readonly rolesPath: string;
   readonly tokensPath: string;
+  /** What the operator said about a store that may be older than what was promised; absent: nothing. */
+  readonly rollback?: RollbackChoice;
+  /** Nothing is done to database accounts: for a copy beside the vault that they belong to. */
+  readonly pauseRevocation?: boolean;
 }
+
+const REFUSED: RollbackChoice = { accept: false, keepTokens: false };
 
 /** The rooms of the domain, opened. */
 export class Vault {
@@ -77,6 +84,7 @@ export class Vault {
   readonly #logger: Logger;
   readonly #store: Store;
   readonly #writer: Writer;
+  readonly #pauseRevocation: boolean;
 
   /**
    * Opens a vault on a store: checks keys and secrets, makes what a first start needs, takes in edited files.
@@ -86,8 +94,11 @@ export class Vault {
   static async open(options: VaultOptions): Promise<Vault> {
     const vault = new Vault(options, new Writer(options.store, options.state));
     try {
+      const rollback = rollbackOf(options.state, null);
+      assertAccepted(rollback, options.rollback ?? REFUSED);
       await bootstrap({ ...options, writer: vault.#writer });
       await vault.keyRing.load();
+      if (rollback !== null) await vault.#settle(rollback, options);
       await vault.files.reload(true);
       await vault.engine.open();
       reportWeakSecret(options);
@@ -100,6 +111,17 @@ export class Vault {
     return vault;
   }
 
+  /** Before the YAML files are read: they may not bring back what this ends. */
+  async #settle(rollback: Rollback, options: VaultOptions): Promise<void> {
+    const { index, endings } = this.engine.tokens;
+    const planEndOfServiceTokens = () => endings.planEnd([...index.all()]);
+    await settleRollback(rollback, options.rollback ?? REFUSED, {
+      ...options,
+      writer: this.#writer,
+      planEndOfServiceTokens,
+    });
+  }
+
   private constructor(options: VaultOptions, writer: Writer) {
     const { store, state, sealKey, clock, random, logger, envelopeV1, fallbackDimension } = options;
     const secrets = new TeamSecrets(state, sealKey);
@@ -108,6 +130,7 @@ export class Vault {
     this.#store = store;
     this.#writer = writer;
     this.#logger = logger;
+    this.#pauseRevocation = options.pauseRevocation ?? false;
     this.clockGuard = new ClockGuard({ clock, logger, state, writer });
     this.state = state;
     this.authenticator = new Authenticator(state, clock);
@@ -137,7 +160,7 @@ export class Vault {
   start(): void {
     const mayCommit = () => this.clockGuard.mayCommitExpiry();
     this.clockGuard.start();
-    this.engine.start(mayCommit);
+    this.engine.start(mayCommit, { pauseRevocation: this.#pauseRevocation });
     this.tokenExpiry.start(mayCommit, (error) => {
       const reason = error instanceof Error ? error.message : "unknown";
       this.#logger.log("error", "sweep_failed", { sweeper: "user_tokens", reason });

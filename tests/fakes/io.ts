@@ -16,14 +16,17 @@ export interface FakeIo extends Io {
 export function fakeIo(options: { stdin?: string | Uint8Array; env?: Readonly<Record<string, string>> } = {}): FakeIo {
   let out = "";
   let err = "";
-  const { stdin = "", env = {} } = options;
+  const { stdin = "" } = options;
+  const env = new Map(Object.entries(options.env ?? {}));
   const bytes = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
   return {
     stdin: new Blob([bytes.slice()]).stream(),
     out: (text) => Promise.resolve(void (out += text)),
     err: (text) => Promise.resolve(void (err += text)),
-    env: (name) => env[name],
+    env: (name) => env.get(name),
+    forget: (name) => void env.delete(name),
     secret: () => firstLine(new Blob([bytes.slice()]).stream()),
+    isInteractive: false,
     uid: 1000,
     width: 100,
     stdout: () => out,

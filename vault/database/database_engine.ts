@@ -77,6 +77,11 @@ export class DatabaseEngine {
     this.staticRoles.start(mayCommit);
   }
 
+  /** Leaves every account as it is: for a copy of a vault, beside the one that the accounts belong to. */
+  pause(): void {
+    this.leases.endings.pause();
+  }
+
   /** Stops, and lets go of every connection. */
   async close(): Promise<void> {
     await Promise.all([this.leases.endings.close(), this.staticRoles.close()]);

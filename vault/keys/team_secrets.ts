@@ -13,11 +13,11 @@ export const SHORT_SECRET_BYTES = 16;
 
 /** Opens team-secret versions and imports each once as an HKDF key (RFC 5869's `ikm`). */
 export class TeamSecrets {
-  readonly #state: VaultState;
+  readonly #state: Pick<VaultState, "secrets">;
   readonly #sealKey: SealKey;
   readonly #imported = new Map<number, Promise<CryptoKey>>();
 
-  constructor(state: VaultState, sealKey: SealKey) {
+  constructor(state: Pick<VaultState, "secrets">, sealKey: SealKey) {
     this.#state = state;
     this.#sealKey = sealKey;
   }

@@ -55,6 +55,7 @@ export class LeaseEndings {
   #mayCommit: (() => boolean) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
+  #isPaused = false;
 
   constructor(surroundings: LeaseSurroundings, index: LeaseIndex, backend: LeaseBackend) {
     this.#in = surroundings;
@@ -79,6 +80,11 @@ export class LeaseEndings {
       await this.#in.writer.change(() => ({ writes: this.planEndOfIntended(left), result: () => {} }));
     }
     this.#schedule();
+  }
+
+  /** Takes no account away from now on, whoever asks. */
+  pause(): void {
+    this.#isPaused = true;
   }
 
   /** Stops; what is under way is waited for. */
@@ -152,6 +158,7 @@ export class LeaseEndings {
   async #perform(id: string): Promise<readonly string[]> {
     const lease = this.#index.get(id);
     if (lease === undefined) return [];
+    if (this.#isPaused) throw paused();
     await this.#turn();
     try {
       const warnings = await this.#backend.end(lease);
@@ -229,4 +236,14 @@ export class LeaseEndings {
     });
     this.#retrying.add(this.#in.clock.monotonic() + delay, id);
   }
+}
+
+function paused(): VaultError {
+  return new VaultError(
+    "precondition_failed",
+    "This vault leaves database accounts alone: it was started with --pause-revocation",
+    {
+      hint: "start it without that flag once it is the one vault that the accounts belong to",
+    },
+  );
 }

@@ -20,6 +20,7 @@ import { TokenService } from "../../../vault/tokens/token_service.ts";
 import { UserService } from "../../../vault/users/user_service.ts";
 import { Writer } from "../../../vault/writer.ts";
 import { FAKE_NOW, type FakeAdminVault, fakeAdminVault } from "../../fakes/admin_vault.ts";
+import { fakeBackups } from "../../fakes/backups.ts";
 import { MemoryStore } from "../../fakes/memory_store.ts";
 import { FakeClock, MemoryLogger } from "../../fakes/ports.ts";
 import { seededRandom } from "../../fakes/seeded_random.ts";
@@ -119,7 +120,8 @@ function isOpen(request: Request): boolean {
 function serve({ vault, changes }: { vault: AdminVault; changes: () => number }): Served {
   const logger = new MemoryLogger();
   const random = seededRandom("the admin API, fuzzed");
-  const parts = { vault, facts: FACTS, adminToken: PLANTED.adminToken, logger, clock: new FakeClock(FAKE_NOW), random };
+  const around = { facts: FACTS, backups: fakeBackups, adminToken: PLANTED.adminToken };
+  const parts = { vault, ...around, logger, clock: new FakeClock(FAKE_NOW), random };
   return { logger, changes, handle: createAdminApp(parts) };
 }
 

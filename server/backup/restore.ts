@@ -1,0 +1,121 @@
+/**
+ * `runevault restore`: an empty data folder becomes what a backup holds, or stays as it was.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { VaultError } from "../../vault/mod.ts";
+import { markRestored } from "../../vault/storage/restored_mark.ts";
+import { makePrivateFolder } from "../../vault/storage/private_files.ts";
+import { takeDataFolder } from "../data_folder.ts";
+import type { BackupIdentity } from "./age.ts";
+import { abandonStaging, beginStaging, commitStaging, contentOf, removeTree } from "./staging.ts";
+import { unpackBackup, type Unpacked } from "./unpack.ts";
+
+/** What is to be restored, and where. */
+export interface RestoreOptions {
+  /** The backup. */
+  readonly file: string;
+  readonly dataDir: string;
+  /** Asked for once the file and the folder were found to be usable. */
+  readonly identity: () => Promise<BackupIdentity>;
+}
+
+/**
+ * Restores a backup onto an empty data folder.
+ *
+ * @throws {VaultError} `precondition_failed` for a folder that isn't empty, `config_invalid` for one that can't be used
+ *   or that a server holds, and as {@link unpackBackup}. The folder is then as it was.
+ */
+export async function restoreBackup(options: RestoreOptions): Promise<Unpacked> {
+  Deno.umask(0o077);
+  const { dataDir } = options;
+  const isNew = await isAbsent(dataDir);
+  using sealed = await openBackup(options.file);
+  let restored = false;
+  const folder = await takeDataFolder(dataDir);
+  try {
+    await assertEmpty(dataDir);
+    const unpacked = await unpackInto(dataDir, sealed.readable, await options.identity());
+    restored = true;
+    return unpacked;
+  } finally {
+    folder.release();
+    if (!restored && isNew) await removeTree(dataDir);
+  }
+}
+
+/** Does all of it but the last step: the backup is unpacked beside itself, checked, and thrown away again. */
+export async function checkBackup({ file, identity }: Omit<RestoreOptions, "dataDir">): Promise<Unpacked> {
+  Deno.umask(0o077);
+  using sealed = await openBackup(file);
+  const folder = `${dirname(file)}/.runevault-check-${crypto.randomUUID()}`;
+  const taken = await identity();
+  try {
+    await makePrivateFolder(folder);
+    return await unpackBackup(sealed.readable, taken, folder);
+  } finally {
+    await removeTree(folder);
+  }
+}
+
+async function unpackInto(
+  dataDir: string,
+  sealed: ReadableStream<Uint8Array>,
+  identity: BackupIdentity,
+): Promise<Unpacked> {
+  const staging = await beginStaging(dataDir);
+  try {
+    const unpacked = await unpackBackup(sealed, identity, staging);
+    markRestored(`${staging}/runevault.db`, unpacked.manifest.created_at);
+    await giveToOwner(staging, dataDir);
+    await commitStaging(dataDir);
+    return unpacked;
+  } finally {
+    await abandonStaging(dataDir);
+  }
+}
+
+/** Root may restore for the vault's own user, to whom the folder belongs. */
+async function giveToOwner(staging: string, dataDir: string): Promise<void> {
+  const { uid, gid } = await Deno.stat(dataDir);
+  if (Deno.uid() !== 0 || uid === 0 || uid === null) return;
+  await giveTree(staging, uid, gid);
+  await Deno.chown(`${dataDir}/runevault.lock`, uid, gid);
+}
+
+async function giveTree(path: string, uid: number, gid: number | null): Promise<void> {
+  await Deno.chown(path, uid, gid);
+  for await (const { name, isDirectory } of Deno.readDir(path)) {
+    if (isDirectory) await giveTree(`${path}/${name}`, uid, gid);
+    else await Deno.chown(`${path}/${name}`, uid, gid);
+  }
+}
+
+async function assertEmpty(dataDir: string): Promise<void> {
+  const found = await contentOf(dataDir);
+  if (found.length === 0) return;
+  throw new VaultError("precondition_failed", `The data folder ${dataDir} is not empty: it holds ${found[0]}`, {
+    hint: "a backup is restored onto an empty folder alone: move this one away, or give another --data-dir",
+  });
+}
+
+async function openBackup(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new VaultError("invalid_argument", `The backup ${path} can't be read: ${why}`, { cause });
+  }
+}
+
+async function isAbsent(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+}
