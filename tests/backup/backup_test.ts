@@ -17,7 +17,7 @@ Deno.test("backup, revoke, destroy, restore: refused, then every token is dead a
   const { api, facts } = await startFilled(place);
   await must(data, ["keys", "generate", "--dim", "384"]);
   const taken = await must(data, ["backup", `${place.path}/vault.age`]);
-  match(taken.stdout, /^Backup:  .*vault\.age$/m);
+  match(taken.stdout, /^Backup: +.*vault\.age$/m);
   using admin = AdminHttp.of(api.server);
   await admin.revoke("alice");
   await api[Symbol.asyncDispose]();
