@@ -113,6 +113,7 @@ export class Daemon {
     assertTlsPossible(this.#config);
     const folder = await takeDataFolder(this.#config.dataDir);
     this.#undo.push(() => folder.release(), () => this.#notifier.close());
+    await removeLeftSnapshots(this.#config.dataDir);
     await this.#assertPrivateFiles();
     const isFirstStart = !(await exists(`${this.#config.dataDir}/runevault.db`));
     const vault = await this.#openVault();
