@@ -8,6 +8,7 @@
 
 import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import { type EnvelopeV1Policy, type LogLevel, type RollbackChoice, VaultError } from "../vault/mod.ts";
+import { yamlProblem } from "../vault/yaml_problem.ts";
 import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
 import { quoteName } from "../vault/names.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
@@ -104,8 +105,7 @@ export function valuesFromFile(path: string, text: string): RawValues {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
   const problem = document.errors[0];
   if (problem !== undefined) {
-    // The library goes on to quote the text, and that may be a secret.
-    const reason = problem.message.replace(/: .*$/s, "");
+    const reason = yamlProblem(problem);
     throw new VaultError("config_invalid", `${path}, line ${lines.linePos(problem.pos[0]).line}: ${reason}`);
   }
   const values = plainValues(path, document);

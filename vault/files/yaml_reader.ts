@@ -5,8 +5,9 @@
  */
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import type { Scalar, YAMLError, YAMLMap } from "yaml";
+import type { Scalar, YAMLMap } from "yaml";
 import { VaultError } from "../errors.ts";
+import { yamlProblem } from "../yaml_problem.ts";
 import { assertFewDoubledApostrophes } from "./doubled_apostrophes.ts";
 
 /** A parsed YAML text that knows the line of each node. */
@@ -28,7 +29,7 @@ export class YamlReader {
     const options = { lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false, version: "1.2" } as const;
     const document = parseDocument(text, options);
     const error = document.errors[0];
-    if (error !== undefined) throw this.#failure(this.#lineAt(error.pos[0]), reasonOf(error));
+    if (error !== undefined) throw this.#failure(this.#lineAt(error.pos[0]), yamlProblem(error));
     this.root = document.contents;
   }
 
@@ -102,10 +103,4 @@ export class YamlReader {
 /** Only unquoted is it one (https://yaml.org/type/merge.html); a role may be called so. */
 function isMergeKey(key: Node): boolean {
   return isScalar(key) && key.value === "<<" && key.type === "PLAIN";
-}
-
-/** The library's words without the text that it quotes: a token that stands in the wrong place must not be logged. */
-function reasonOf({ code, message }: YAMLError): string {
-  if (code === "RESOURCE_EXHAUSTION") return "nested too deeply";
-  return message.replace(/(?<=\S): .*$/s, "");
 }

@@ -9,7 +9,7 @@
 
 import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
-import { create, type DescField, type DescMessage, equals, toBinary } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import { type MethodDefinition, status } from "@grpc/grpc-js";
@@ -153,8 +153,9 @@ function check(input: Uint8Array): void {
   const message = decode(codec, input.subarray(1));
   if (message === undefined) return;
   must(!("$unknown" in message), `${codec.name}: fields that nobody declared are kept`);
-  const again = codec.read(codec.write(message));
-  must(equals(codec.schema, message as never, again as never), `${codec.name}: another message comes back`);
+  // By their bytes: a score that is no number equals nothing, not even itself.
+  const encoded = codec.write(message);
+  must(codec.write(codec.read(encoded)).equals(encoded), `${codec.name}: another message comes back`);
   answer(codec, message);
 }
 
