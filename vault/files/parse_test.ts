@@ -336,3 +336,9 @@ Deno.test("what a broken file says is not repeated, also where a token there has
     }, text);
   }
 });
+
+Deno.test("a carriage return that ends no line is refused, or rows would differ between a short file and a long one", () => {
+  const row = "    scope: []\n    top_k: 1\n    rate_limit: 1/1s\n";
+  refusedAt("roles", `roles:\n  a:\n${row}  \r:\n${row}`, 6, /carriage return/);
+  assert.equal(roles(`roles:\r\n  a:\r\n${row.replaceAll("\n", "\r\n")}`).rows.length, 1);
+});

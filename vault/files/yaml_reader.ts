@@ -25,12 +25,21 @@ export class YamlReader {
     this.#path = path;
     this.#firstLine = firstLine;
     assertFewDoubledApostrophes(path, text, firstLine);
+    this.#assertNoStrayReturn(text);
     // The library looks for doubled keys by comparing each with each; `map` does it in one pass.
     const options = { lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false, version: "1.2" } as const;
     const document = parseDocument(text, options);
     const error = document.errors[0];
     if (error !== undefined) throw this.#failure(this.#lineAt(error.pos[0]), yamlProblem(error));
     this.root = document.contents;
+  }
+
+  /** To the library it is no end of a line, to editors it is: the rows of a long file would be told apart otherwise. */
+  #assertNoStrayReturn(text: string): void {
+    const at = text.search(/\r(?!\n)/);
+    if (at === -1) return;
+    const line = this.#firstLine + text.slice(0, at).split("\n").length - 1;
+    throw this.#failure(line, "a carriage return that ends no line");
   }
 
   /** An error about a node. */
