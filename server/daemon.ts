@@ -121,6 +121,7 @@ export class Daemon {
     await this.#makeFirstKeys(vault);
     const tls = await this.#prepareTls();
     const facts = new ProcessFacts(this.#config, vault, tls.grpc ?? tls.api, systemClock);
+    this.#undo.push(() => facts.stop());
     this.#handleSignals(vault);
     const health = createHealth([VaultService.typeName, Metadata.typeName, Identity.typeName]);
     const listeners = new Listeners(this.#logger);

@@ -26,6 +26,8 @@ export interface ProcessReadings {
   health(): "healthy" | "degraded" | "unhealthy";
   cpuPercent(): number;
   memoryBytes(): number;
+  /** The event loop's longest pause since the last reading. */
+  loopDelaySeconds(): number;
   uptimeSeconds(): number;
 }
 
@@ -115,6 +117,11 @@ export class Metrics {
         () => readings.cpuPercent(),
       ],
       ["vault_memory_usage_bytes", "Resident memory", () => readings.memoryBytes()],
+      [
+        "vault_event_loop_delay_seconds",
+        "The longest pause of the event loop since the last reading",
+        () => readings.loopDelaySeconds(),
+      ],
       ["vault_uptime_seconds", "Seconds since the start", () => readings.uptimeSeconds()],
     ];
     for (const [name, help, read] of gauges) {

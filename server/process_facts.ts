@@ -9,6 +9,7 @@ import type { StatusReport } from "../admin/mod.ts";
 import type { Clock, Vault } from "../vault/mod.ts";
 import { VERSION } from "../version.ts";
 import type { Config } from "./config.ts";
+import { LoopDelay } from "./loop_delay.ts";
 import type { ListenerTls } from "./listener_tls.ts";
 import type { Addresses } from "./listeners.ts";
 import type { ProcessReadings } from "./metrics.ts";
@@ -24,6 +25,7 @@ export class ProcessFacts implements ProcessReadings {
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #startedMonotonic: number;
+  readonly #loopDelay: LoopDelay;
   #cpu = { at: 0, microseconds: 0 };
   /** Set once the listeners are open. */
   addresses: Addresses = ALL_OFF;
@@ -37,6 +39,7 @@ export class ProcessFacts implements ProcessReadings {
     this.#clock = clock;
     this.#startedAt = clock.now();
     this.#startedMonotonic = clock.monotonic();
+    this.#loopDelay = new LoopDelay(() => clock.monotonic());
   }
 
   version(): string {
@@ -69,6 +72,15 @@ export class ProcessFacts implements ProcessReadings {
 
   memoryBytes(): number {
     return Deno.memoryUsage().rss;
+  }
+
+  loopDelaySeconds(): number {
+    return this.#loopDelay.takeSeconds();
+  }
+
+  /** Stops watching the event loop. */
+  stop(): void {
+    this.#loopDelay.stop();
   }
 
   uptimeSeconds(): number {
