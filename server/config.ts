@@ -18,6 +18,9 @@ import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mo
 /** Many times what all settings take. The YAML library needs a second for this much, and a kilobyte a node. */
 const MAX_FILE_CHARS = 64 * 1024;
 
+/** Beyond this the one thread that decides is what limits. */
+const MAX_WORKERS = 16;
+
 /** A value as it came in, by the option's key. */
 export type RawValues = Readonly<Record<string, unknown>>;
 
@@ -28,6 +31,8 @@ export type TlsMode = "auto" | "files" | "off";
 export interface Config {
   readonly dataDir: string;
   readonly grpc: ListenAddress | null;
+  /** Threads that serve gRPC, the main one among them. */
+  readonly workers: number;
   /** The identity API. */
   readonly api: ListenAddress | null;
   /** What identity tokens name as their issuer: scheme, host and port; undefined: made from the actual address. */
@@ -160,6 +165,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
   const config: Config = {
     dataDir,
     grpc: parseListenAddress(raw.text("grpc_addr") ?? `${local}:50051`, "--grpc-addr"),
+    workers: raw.integer("workers") ?? 1,
     api: parseListenAddress(raw.text("api_addr") ?? "127.0.0.1:8200", "--api-addr"),
     publicUrl: publicUrlOf(raw.text("public_url")),
     rootTokenFile: raw.text("root_token_file"),
@@ -205,7 +211,10 @@ function assertConsistent(config: Config): void {
   if (config.rollback.keepTokens && !config.rollback.accept) {
     throw new VaultError("config_invalid", "--keep-tokens goes with --accept-rollback");
   }
-  const { grpc, api, tls, tlsCert, tlsKey, dev, admin, metrics } = config;
+  const { grpc, api, tls, tlsCert, tlsKey, dev, admin, metrics, workers } = config;
+  if (workers < 1 || workers > MAX_WORKERS) {
+    throw new VaultError("config_invalid", `--workers must be 1 to ${MAX_WORKERS}, not ${workers}`);
+  }
   if (tls === "files" && (tlsCert === undefined || tlsKey === undefined)) {
     throw new VaultError("config_invalid", "--tls files needs --tls-cert and --tls-key");
   }

@@ -33,6 +33,7 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
   option("config", "string", "the configuration file", { placeholder: "FILE" }),
   option("data_dir", "string", "the data folder", { placeholder: "DIR" }),
   option("grpc_addr", "string", "gRPC listener (default 0.0.0.0:50051; `off` turns it off)", { placeholder: "ADDR" }),
+  option("workers", "integer", "threads that serve gRPC on the one port (default 1, at most 16)", { placeholder: "N" }),
   option("admin_addr", "string", "admin API on loopback TCP (default 127.0.0.1:8081; `off`)", { placeholder: "ADDR" }),
   option("admin_socket", "string", "admin API on a unix socket (default <data>/admin.sock; `off`)", {
     placeholder: "PATH",

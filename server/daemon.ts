@@ -18,9 +18,10 @@ import { Backups, removeLeftSnapshots } from "./backup/backups.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config, RawValues } from "./config.ts";
 import { takeDataFolder } from "./data_folder.ts";
-import { createHealth } from "./grpc/health.ts";
+import { createHealth, type HealthReporter } from "./grpc/health.ts";
 import { createIdentityService } from "./grpc/identity_service.ts";
 import { createReflection } from "./grpc/reflection.ts";
+import { ThreadedBatches } from "./grpc/threads/threaded_batches.ts";
 import { createUnary } from "./grpc/unary.ts";
 import { createMetadataService, createVaultService } from "./grpc/vault_service.ts";
 import { createVaultApi, OPERATOR } from "./http/identity_api.ts";
@@ -34,6 +35,7 @@ import { ProcessFacts } from "./process_facts.ts";
 import { loadEnvectorKey, loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { systemdEnvironment, SystemdNotifier } from "./systemd.ts";
+import { assertWorkersPossible } from "./workers.ts";
 
 /** Whoever logs in waits for a core; the rest of the vault needs the others. */
 const MAX_PASSWORD_THREADS = 4;
@@ -111,6 +113,7 @@ export class Daemon {
    */
   async start(): Promise<void> {
     assertTlsPossible(this.#config);
+    await assertWorkersPossible(this.#config);
     const folder = await takeDataFolder(this.#config.dataDir);
     this.#undo.push(() => folder.release(), () => this.#notifier.close());
     await removeLeftSnapshots(this.#config.dataDir);
@@ -124,9 +127,9 @@ export class Daemon {
     this.#undo.push(() => facts.stop());
     this.#handleSignals(vault);
     const health = createHealth([VaultService.typeName, Metadata.typeName, Identity.typeName]);
-    const listeners = new Listeners(this.#logger);
+    const listeners = new Listeners(this.#logger, systemRandom);
     this.#undo.push(() => listeners.close());
-    facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health.service, tls));
+    facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health, tls));
     // Whoever waits for the feed must not hold up the listeners' end.
     this.#undo.push(() => vault.engine.revocationFeed.close());
     this.#nameIssuer(vault, facts.addresses.api);
@@ -272,13 +275,14 @@ export class Daemon {
   async #faces(
     vault: Vault,
     facts: ProcessFacts,
-    healthService: Faces["grpcServices"][number],
+    health: HealthReporter,
     tls: PreparedTls,
   ): Promise<Faces> {
     const metrics = new Metrics(facts);
     const ports = { clock: systemClock, random: systemRandom, logger: this.#logger };
     const unary = createUnary({ ...ports, observe: (call) => metrics.observe(call) });
-    const parts = { vault, unary };
+    const batches = new ThreadedBatches(vault.envelopes);
+    const parts = { vault, unary, batches };
     const { engine } = vault;
     const api = createVaultApi({
       ...ports,
@@ -289,16 +293,22 @@ export class Daemon {
     const identityApi = (request: Request) => api(request, { address: "127.0.0.1", isTls: false, operator: OPERATOR });
     const adminToken = await ensureAdminToken(this.#config.dataDir, systemRandom);
     return {
-      grpcServices: [
-        createVaultService(parts),
-        createMetadataService(parts),
-        createIdentityService(parts),
-        healthService,
-        ...createReflection([VaultService, Metadata, Identity, Health]),
-      ],
+      grpc: {
+        services: [
+          createVaultService(parts),
+          createMetadataService(parts),
+          createIdentityService(parts),
+          health.service,
+          ...createReflection([VaultService, Metadata, Identity, Health]),
+        ],
+        batches,
+        envelopes: vault.envelopes,
+        isLive: (token) => isLive(vault, token),
+        health,
+        onThreadDeath: (reason) => this.#threadDied(reason),
+      },
       tls,
       api,
-      isLive: (token) => isLive(vault, token),
       admin: { ...ports, vault, facts, adminToken, identityApi, backups: this.#backups() },
       monitoring: {
         metrics: () => metrics.render(),
@@ -357,6 +367,12 @@ export class Daemon {
     const { token } = await vault.tokens.issue({ user: "demo", role: "admin", expiresDays: 1 });
     await this.#logger.flush();
     this.#output.error(`user demo, role admin, token ${token} (this vault and its data go when it stops)`);
+  }
+
+  /** Its callers have lost their connections, and new ones would wait at its share of the port for ever. */
+  #threadDied(reason: string): void {
+    this.#logger.log("error", "grpc_thread_died", { reason });
+    this.#stop.reject(new VaultError("internal", `A thread that serves gRPC died: ${reason}`));
   }
 
   /** Whether the last commit took effect is unknown: only a start that reads the store again can tell. */

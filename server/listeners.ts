@@ -6,11 +6,9 @@
 
 import { type AdminHandler, type AdminParts, createAdminApp, listenAdminSocket, listenAdminTcp } from "../admin/mod.ts";
 import { HttpPort } from "../listeners/mod.ts";
-import { type Logger, VaultError } from "../vault/mod.ts";
+import { type Logger, type RandomSource, VaultError } from "../vault/mod.ts";
 import type { Config } from "./config.ts";
-import { createGrpcServer } from "./grpc/server.ts";
-import type { GrpcService } from "./grpc/definition.ts";
-import { plaintextCredentials, tlsCredentials } from "./grpc/credentials.ts";
+import { type GrpcFaces, openGrpcPort } from "./grpc_port.ts";
 import type { ApiHandler } from "./http/api.ts";
 import { listenApi } from "./http/listener.ts";
 import { answerMonitoring, type MonitoringParts } from "./monitoring.ts";
@@ -33,11 +31,9 @@ export interface Addresses {
 
 /** What the listeners serve. */
 export interface Faces {
-  readonly grpcServices: readonly GrpcService[];
+  readonly grpc: GrpcFaces;
   readonly tls: PreparedTls;
   readonly api: ApiHandler;
-  /** Whether a token would be let in now; counts nothing. */
-  readonly isLive: (token: string) => boolean;
   readonly admin: AdminParts;
   readonly monitoring: MonitoringParts;
 }
@@ -46,9 +42,11 @@ export interface Faces {
 export class Listeners {
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #logger: Logger;
+  readonly #random: RandomSource;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, random: RandomSource) {
     this.#logger = logger;
+    this.#random = random;
   }
 
   /**
@@ -65,7 +63,7 @@ export class Listeners {
     const admin = config.admin === null ? null : await this.#openAdmin(config.admin, folder, handler);
     const socket = config.adminSocket === null ? null : await this.#openSocket(config.adminSocket, folder, handler);
     const api = config.api === null ? null : this.#openApi(config.api, faces);
-    const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, faces);
+    const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, config.workers, faces);
     return { grpc, api, admin, admin_socket: socket, metrics };
   }
 
@@ -126,20 +124,13 @@ export class Listeners {
     }
   }
 
-  async #openGrpc(address: ListenAddress, { grpcServices, tls: { grpc: tls }, isLive }: Faces): Promise<string> {
-    const credentials = tls === null
-      ? plaintextCredentials()
-      : tlsCredentials(tls.material, tls.clientCaPem === undefined ? {} : { clientCaPem: tls.clientCaPem });
-    const server = await createGrpcServer({
-      address: formatListenAddress(address),
-      credentials,
-      services: grpcServices,
-      guard: { isLive, logger: this.#logger },
-    }).catch((error) => {
+  async #openGrpc(address: ListenAddress, workers: number, { grpc, tls }: Faces): Promise<string> {
+    const around = { workers, tls: tls.grpc, logger: this.#logger, random: this.#random };
+    const port = await openGrpcPort(address, grpc, around).catch((error) => {
       throw cannotListen("--grpc-addr", address, error instanceof VaultError ? error.cause : error);
     });
-    this.#closers.push(() => server.stop());
-    return server.address;
+    this.#closers.push(() => port.stop());
+    return port.address;
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * Starts a real vault for a test: from source, or the compiled binary where `RUNEVAULT_BINARY` names one.
+ * Starts a real vault for a test: from source, or the compiled binary where `RUNEVAULT_BINARY` names one; with as many
+ * threads as `RUNEVAULT_TEST_WORKERS` says.
  *
  * Every server gets a data folder of its own, free ports, and is stopped by its process id.
  *
@@ -201,7 +202,8 @@ async function end(child: Deno.ChildProcess, log: LogTail): Promise<void> {
 function spawnServer(dataDir: string, options: StartOptions) {
   const listeners = ["--grpc-addr", "--api-addr", "--admin-addr", "--metrics-addr"];
   const ports = listeners.flatMap((flag) => [flag, "127.0.0.1:0"]);
-  const defaults = ["--data-dir", dataDir, ...ports, "--tls", "off", "--log-format", "json"];
+  const workers = Deno.env.get("RUNEVAULT_TEST_WORKERS") ?? "1";
+  const defaults = ["--data-dir", dataDir, ...ports, "--tls", "off", "--log-format", "json", "--workers", workers];
   const program = programCommand(["serve", ...withoutOverridden(defaults, options)]);
   const [command, ...args] = [...(options.under ?? []), program.command, ...program.args];
   const child = new Deno.Command(command!, {

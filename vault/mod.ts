@@ -15,7 +15,7 @@ export type { KeyRing } from "./fhe_keys/key_ring.ts";
 export type { FileName } from "./files/document.ts";
 export type { FileDifference } from "./files/edits.ts";
 export type { FileFace, FileStatus } from "./files/file_face.ts";
-export { type EnvelopeService, type EnvelopeV1Policy, openRightOf } from "./keys/envelope_service.ts";
+export { type EnvelopeService, type EnvelopeV1Policy, type OpenRight, openRightOf } from "./keys/envelope_service.ts";
 export type { BundleParts, ClientSettings, PublicKeyFiles } from "./keys/key_bundle.ts";
 export { SEAL_KEY_BYTES, SealKey } from "./keys/seal_key.ts";
 export type { SecretService, SecretVersion } from "./keys/secret_service.ts";

@@ -13,14 +13,14 @@ import type { Socket } from "node:net";
 import type { PeerAccount, UnauthenticatedBudget } from "./unauthenticated_budget.ts";
 
 /** Places before anybody asked how many there could be: few enough for a limit of 1024 descriptors. */
-const FIRST_PLACES = 128;
+export const FIRST_PLACES = 128;
 /** A connection costs some 25 to 90 KiB even when nothing is sent on it. */
-const MOST_PLACES = 4096;
+export const MOST_PLACES = 4096;
 /**
  * Descriptors left to others: some 720 for the HTTP ports, files of the store, and the 128 connections that the runtime
  * may accept before it is told that there is no place.
  */
-const DESCRIPTORS_LEFT_TO_OTHERS = 900;
+export const DESCRIPTORS_LEFT_TO_OTHERS = 900;
 /** How long a "no more descriptors" is believed. */
 const ASK_AGAIN_MS = 60_000;
 /** A connection younger than this may be about to call. */
@@ -51,6 +51,8 @@ export interface ConnectionPorts {
   readonly now: () => number;
   /** How many more descriptors could be opened, `wanted` at most. */
   readonly spareDescriptors: (wanted: number) => number;
+  /** How many places there are, for good. Absent: as many as there turn out to be descriptors for. */
+  readonly places?: number | undefined;
   /** Told of every connection that is closed from this side. */
   readonly onClosed: (reason: "no_place" | "made_room" | "no_handshake") => void;
 }
@@ -60,11 +62,13 @@ export class ConnectionTable {
   readonly #ports: ConnectionPorts;
   readonly #entries = new Map<string, Entry>();
   readonly #bySession = new WeakMap<Http2Session, Entry>();
-  #places = FIRST_PLACES;
-  #askAgainAt = -Infinity;
+  #places: number;
+  #askAgainAt: number;
 
   constructor(ports: ConnectionPorts) {
     this.#ports = ports;
+    this.#places = ports.places ?? FIRST_PLACES;
+    this.#askAgainAt = ports.places === undefined ? -Infinity : Infinity;
   }
 
   /** How many connections there are. */

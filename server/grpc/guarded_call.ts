@@ -19,7 +19,7 @@ export type RefusalReason = "over_budget" | "compressed" | "too_slow";
 export interface CallGuard {
   readonly budget: UnauthenticatedBudget;
   /** Whether a token is one that would be let in now. */
-  readonly isLive: (token: string) => boolean;
+  readonly isLive: (token: string) => boolean | Promise<boolean>;
   /** Told of every call that is refused. */
   readonly onRefusal: (reason: RefusalReason) => void;
 }
@@ -59,7 +59,7 @@ export class GuardedCall extends BudgetedCall {
   }
 
   /** Whether the call carries a token that is good now. The message's own token can't be known before it is there. */
-  override isAuthenticated(): boolean {
+  override isAuthenticated(): boolean | Promise<boolean> {
     const token = this.#authorization === undefined ? undefined : bearerOf(this.#authorization);
     return token !== undefined && token !== "" && this.#guard.isLive(token);
   }

@@ -19,8 +19,14 @@ import { status } from "@grpc/grpc-js";
 import type { Logger } from "../../vault/ports.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
+import { unlessTrue } from "./eventually.ts";
 import { type CallGuard, GuardedCall, refuseUnseen } from "./guarded_call.ts";
-import { type BudgetLimits, DEFAULT_BUDGET, UnauthenticatedBudget } from "./unauthenticated_budget.ts";
+import {
+  type BudgetLimits,
+  DEFAULT_BUDGET,
+  type SharedBudget,
+  UnauthenticatedBudget,
+} from "./unauthenticated_budget.ts";
 
 /** How long a call that is not authenticated may take to send its request, and the rate that gives it longer. */
 const REQUEST_MS = 30_000;
@@ -35,8 +41,12 @@ const REPORT_MS = 10_000;
 /** What the guard is made of. */
 export interface GuardOptions {
   /** Whether a token of `authorization` metadata is one that would be let in now. Counts nothing. */
-  readonly isLive: (token: string) => boolean;
+  readonly isLive: (token: string) => boolean | Promise<boolean>;
   readonly logger: Logger;
+  /** What this server shares with those of other threads. Absent: it is the only one. */
+  readonly shared?: SharedBudget;
+  /** How many connections there may be. Absent: as many as there turn out to be descriptors for. */
+  readonly places?: number;
   /** Default: 512 MiB, 272 MiB a peer. */
   readonly limits?: BudgetLimits;
   /** Default: 30 s, and 1 s more for each 256 KB that came in. */
@@ -61,13 +71,14 @@ export class Http2Guard {
   constructor(options: GuardOptions) {
     const { isLive, logger, limits = DEFAULT_BUDGET, requestMs = REQUEST_MS, handshakeMs = HANDSHAKE_MS } = options;
     const count = (reason: string) => void this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
-    this.#budget = new UnauthenticatedBudget(limits);
+    this.#budget = new UnauthenticatedBudget(limits, options.shared);
     this.#calls = { budget: this.#budget, isLive, onRefusal: count };
     this.#connections = new ConnectionTable({
       budget: this.#budget,
       handshakeMs,
       now: () => performance.now(),
       spareDescriptors,
+      places: options.places,
       onClosed: count,
     });
     this.#logger = logger;
@@ -78,6 +89,11 @@ export class Http2Guard {
   /** What callers that are not authenticated hold at present, in bytes. */
   get heldBytes(): number {
     return this.#budget.bytes;
+  }
+
+  /** Closes calls of a peer, or of all where it is null, for callers of another thread that found no room. */
+  makeRoom(peer: string | null): void {
+    this.#budget.relieve(peer);
   }
 
   /** Ends the timer. What it guards goes on under guard, without deadlines. */
@@ -138,8 +154,10 @@ export class Http2Guard {
   }
 
   #cut(call: GuardedCall): void {
-    if (call.isAuthenticated()) this.#budget.close(call);
-    else call.end(status.DEADLINE_EXCEEDED, "The request did not arrive in time", "too_slow");
+    this.#budget.close(call);
+    unlessTrue(call.isAuthenticated(), () => {
+      call.end(status.DEADLINE_EXCEEDED, "The request did not arrive in time", "too_slow");
+    });
   }
 }
 

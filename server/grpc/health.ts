@@ -20,13 +20,15 @@ import { type GrpcService, grpcService } from "./definition.ts";
 /** A service name is short; a stranger's request need not be. */
 const MAX_REQUEST_BYTES = 4096;
 /** Each watcher holds a stream open. A load balancer opens one a connection. */
-const MAX_WATCHERS = 1000;
+export const MAX_WATCHERS = 1000;
 
 /** The health of a server, and the service that tells it. */
 export interface HealthReporter {
   readonly service: GrpcService;
   /** Says from now on that calls are (or are not) wanted, and tells every watcher. */
   setServing(serving: boolean): void;
+  /** Tells `follower` now, and of every later change. */
+  follow(follower: (serving: boolean) => void): void;
 }
 
 type Watcher = ServerWritableStream<HealthCheckRequest, HealthCheckResponse>;
@@ -36,10 +38,12 @@ type Watcher = ServerWritableStream<HealthCheckRequest, HealthCheckResponse>;
  *
  * @param serviceNames The fully qualified names that clients may ask for; the empty one, for the whole server, is
  * always known.
+ * @param maxWatchers Streams that may be open at a time.
  */
-export function createHealth(serviceNames: readonly string[]): HealthReporter {
+export function createHealth(serviceNames: readonly string[], maxWatchers = MAX_WATCHERS): HealthReporter {
   const known = new Set(["", ...serviceNames]);
   const watchers = new Map<Watcher, ServingStatus>();
+  const followers: ((serving: boolean) => void)[] = [];
   let current = ServingStatus.NOT_SERVING;
 
   const check: handleUnaryCall<HealthCheckRequest, HealthCheckResponse> = (call, respond) => {
@@ -48,7 +52,7 @@ export function createHealth(serviceNames: readonly string[]): HealthReporter {
   };
 
   const watch: handleServerStreamingCall<HealthCheckRequest, HealthCheckResponse> = (call) => {
-    if (watchers.size >= MAX_WATCHERS) return endStream(call, status.RESOURCE_EXHAUSTED, "Too many watchers");
+    if (watchers.size >= maxWatchers) return endStream(call, status.RESOURCE_EXHAUSTED, "Too many watchers");
     const isKnown = known.has(call.request.service);
     call.once("cancelled", () => watchers.delete(call));
     watchers.set(call, isKnown ? current : ServingStatus.SERVICE_UNKNOWN);
@@ -62,6 +66,12 @@ export function createHealth(serviceNames: readonly string[]): HealthReporter {
       watchers.set(watcher, current);
       watcher.write(response(current));
     }
+    for (const follower of followers) follower(serving);
+  };
+
+  const follow = (follower: (serving: boolean) => void) => {
+    followers.push(follower);
+    follower(current === ServingStatus.SERVING);
   };
 
   /** Watchers would keep a stopping server waiting: they hear of it and are let go. */
@@ -72,7 +82,7 @@ export function createHealth(serviceNames: readonly string[]): HealthReporter {
   };
 
   const service = grpcService(Health, { check, watch }, { maxRequestBytes: MAX_REQUEST_BYTES, onStop });
-  return { service, setServing };
+  return { service, setServing, follow };
 }
 
 /** grpc-js takes an `error` event on a response stream as its final status, after what was written before. */

@@ -9,7 +9,7 @@ import type { Metadata } from "@grpc/grpc-js";
 import { VaultError } from "../../vault/errors.ts";
 
 /** Longer tokens are refused unread, so that a caller cannot have megabytes hashed. */
-const MAX_TOKEN_LENGTH = 4096;
+export const MAX_TOKEN_LENGTH = 4096;
 
 /**
  * Returns the token of `authorization: Bearer` metadata, of `request.token`, or of both when they are equal.

@@ -22,7 +22,7 @@ import { catalogOf, type ReflectionCatalog } from "./reflection_catalog.ts";
 /** A request is one name; a stranger's need not be. */
 const MAX_REQUEST_BYTES = 4096;
 /** Clients hold one stream while they look around. */
-const MAX_STREAMS = 100;
+export const MAX_STREAMS = 100;
 
 type Stream = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
@@ -31,12 +31,17 @@ type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema
  * Returns the two reflection services, which describe `services` and themselves.
  *
  * v1alpha differs from v1 in its name alone, so both are served with the codec of v1.
+ *
+ * @param maxStreams Streams that may be open at a time.
  */
-export function createReflection(services: readonly DescService[]): readonly GrpcService[] {
+export function createReflection(
+  services: readonly DescService[],
+  maxStreams = MAX_STREAMS,
+): readonly GrpcService[] {
   const catalog = catalogOf([...services, ServerReflection, ServerReflectionV1alpha]);
   const open = new Set<Stream>();
   const serverReflectionInfo: handleBidiStreamingCall<ServerReflectionRequest, ServerReflectionResponse> = (stream) => {
-    if (open.size >= MAX_STREAMS) return endStream(stream, status.RESOURCE_EXHAUSTED, "Too many reflection streams");
+    if (open.size >= maxStreams) return endStream(stream, status.RESOURCE_EXHAUSTED, "Too many reflection streams");
     open.add(stream);
     stream.once("cancelled", () => open.delete(stream));
     answerRequests(stream, catalog);

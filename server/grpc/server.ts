@@ -13,6 +13,7 @@ import { VaultError } from "../../vault/errors.ts";
 import type { Logger } from "../../vault/ports.ts";
 import type { GrpcService } from "./definition.ts";
 import { type GuardOptions, Http2Guard } from "./guarded_http2.ts";
+import { sharingPort } from "./runtime.ts";
 
 /** The contract: old clients send and expect messages of up to 256 MiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
@@ -34,6 +35,8 @@ export interface GrpcServerOptions {
   readonly stopGraceMs?: number;
   /** Who counts as a stranger, and what strangers may do. Absent: everybody does, under the usual limits. */
   readonly guard?: Partial<GuardOptions>;
+  /** Whether servers of other threads listen on the same address. Needs a runtime where `canSharePorts()`. */
+  readonly sharesPort?: boolean;
 }
 
 /** A server that is listening. */
@@ -42,6 +45,8 @@ export interface GrpcServer {
   readonly address: string;
   /** What calls that are not authenticated hold at present, in bytes. */
   readonly heldBytes: number;
+  /** See {@link Http2Guard.makeRoom}. */
+  makeRoom(peer: string | null): void;
   /** Refuses new calls, waits for those in flight, then cuts what is left. Safe to repeat. */
   stop(): Promise<void>;
 }
@@ -57,7 +62,7 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   const server = new Server(serverOptions(options.maxMessageBytes ?? MAX_MESSAGE_BYTES));
   for (const { definition, handlers } of options.services) server.addService(definition, handlers);
   const guard = new Http2Guard({ isLive: () => false, logger: SILENT, ...options.guard });
-  putUnderGuard(server, guard);
+  putUnderGuard(server, guard, options.sharesPort ?? false);
   const address = await bind(server, options.address, options.credentials).catch((error) => {
     guard.stop();
     throw error;
@@ -68,6 +73,7 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     get heldBytes() {
       return guard.heldBytes;
     },
+    makeRoom: (peer) => guard.makeRoom(peer),
     stop: () => stopped ??= stop(server, address, options).finally(() => guard.stop()),
   };
 }
@@ -78,12 +84,13 @@ interface Http2Maker {
 }
 
 /** The method is private to grpc-js: should another version lack it, nothing must be served without a guard. */
-function putUnderGuard(server: Server, guard: Http2Guard): void {
+function putUnderGuard(server: Server, guard: Http2Guard, sharesPort: boolean): void {
   const maker = server as unknown as Http2Maker;
   const make = maker.createHttp2Server;
   if (typeof make !== "function") throw new TypeError("This version of grpc-js can't be put under guard");
   maker.createHttp2Server = (credentials) => {
     const http2Server = make.call(server, credentials);
+    if (sharesPort) sharingPort(http2Server);
     guard.attach(http2Server);
     return http2Server;
   };

@@ -7,6 +7,9 @@
  * @module
  */
 
+import { unlessTrue } from "./eventually.ts";
+import type { SharedHoldings } from "./shared_holdings.ts";
+
 const MIB = 1024 * 1024;
 
 /** What an open call costs before its first byte: the stream, its headers and the objects around them. */
@@ -28,6 +31,13 @@ export interface BudgetLimits {
 /** For messages of up to 256 MiB. */
 export const DEFAULT_BUDGET: BudgetLimits = { totalBytes: 512 * MIB, peerBytes: 272 * MIB };
 
+/** What the servers of several threads hold together, and how one makes the others make room. */
+export interface SharedBudget {
+  readonly holdings: SharedHoldings;
+  /** Tells the other threads that a peer, or all where it is null, hold too much, and most of it isn't here. */
+  readonly wantRoom: (peer: string | null) => void;
+}
+
 /** A call that counts against the budget until it is closed. */
 export abstract class BudgetedCall {
   /** What it is charged. */
@@ -36,21 +46,24 @@ export abstract class BudgetedCall {
   account: PeerAccount | null = null;
 
   /** Whether its caller is known after all, and it need not count. Asked once, and only where room is wanted. */
-  abstract isAuthenticated(): boolean;
+  abstract isAuthenticated(): boolean | Promise<boolean>;
   /** Told that it was closed for want of room: it must let go of what it holds. */
   abstract refuse(): void;
 }
 
-/** What one peer address holds. */
+/** What one peer address holds on this server. */
 export class PeerAccount {
   bytes = 0;
   connections = 0;
   /** Oldest first. */
   readonly calls = new Set<BudgetedCall>();
   readonly peer: string;
+  /** Where the threads count together what the peer holds. */
+  readonly slot: number;
 
-  constructor(peer: string) {
+  constructor(peer: string, slot: number) {
     this.peer = peer;
+    this.slot = slot;
   }
 }
 
@@ -58,13 +71,15 @@ export class PeerAccount {
 export class UnauthenticatedBudget {
   readonly #limits: BudgetLimits;
   readonly #accounts = new Map<string, PeerAccount>();
+  readonly #shared: SharedBudget | undefined;
   #bytes = 0;
 
-  constructor(limits: BudgetLimits = DEFAULT_BUDGET) {
+  constructor(limits: BudgetLimits = DEFAULT_BUDGET, shared?: SharedBudget) {
     this.#limits = limits;
+    this.#shared = shared;
   }
 
-  /** What is held at present. */
+  /** What is held at present, by this server alone. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -78,7 +93,9 @@ export class UnauthenticatedBudget {
   join(peerAddress: string): PeerAccount {
     const peer = peerOf(peerAddress);
     let account = this.#accounts.get(peer);
-    if (account === undefined) this.#accounts.set(peer, account = new PeerAccount(peer));
+    if (account === undefined) {
+      this.#accounts.set(peer, account = new PeerAccount(peer, this.#shared?.holdings.slotOf(peer) ?? 0));
+    }
     account.connections++;
     return account;
   }
@@ -105,8 +122,7 @@ export class UnauthenticatedBudget {
     const { account } = call;
     if (account === null) return;
     account.calls.delete(call);
-    account.bytes -= call.bytes;
-    this.#bytes -= call.bytes;
+    this.#count(account, -call.bytes);
     call.account = null;
     call.bytes = 0;
   }
@@ -116,11 +132,32 @@ export class UnauthenticatedBudget {
     for (const { calls } of this.#accounts.values()) yield* calls;
   }
 
+  /** Closes calls while too much is held and enough of it here: another thread asks for it. */
+  relieve(peer: string | null): void {
+    const account = peer === null ? undefined : this.#accounts.get(peer);
+    if (account !== undefined) this.#shedOfPeer(account);
+    if (peer === null) this.#shedOfAll();
+  }
+
   #charge(call: BudgetedCall, account: PeerAccount, bytes: number): void {
     call.bytes += bytes;
+    this.#count(account, bytes);
+    const isOver = this.#heldBy(account) > this.#limits.peerBytes || this.#heldByAll() > this.#limits.totalBytes;
+    if (isOver) this.#makeRoom(call, account);
+  }
+
+  #count(account: PeerAccount, bytes: number): void {
     account.bytes += bytes;
     this.#bytes += bytes;
-    if (account.bytes > this.#limits.peerBytes || this.#bytes > this.#limits.totalBytes) this.#makeRoom(call, account);
+    this.#shared?.holdings.add(account.slot, bytes);
+  }
+
+  #heldBy(account: PeerAccount): number {
+    return this.#shared === undefined ? account.bytes : this.#shared.holdings.ofPeer(account.slot);
+  }
+
+  #heldByAll(): number {
+    return this.#shared === undefined ? this.#bytes : this.#shared.holdings.ofAll();
   }
 
   /**
@@ -129,15 +166,35 @@ export class UnauthenticatedBudget {
    */
   #makeRoom(call: BudgetedCall, account: PeerAccount): void {
     if (call.bytes > SMALL_CALL_BYTES) return this.#shed(call);
-    while (account.bytes > this.#limits.peerBytes) this.#shed(heaviest(oldest(account.calls)));
-    while (this.#bytes > this.#limits.totalBytes) {
+    if (!this.#shedOfPeer(account)) this.#shared?.wantRoom(account.peer);
+    if (!this.#shedOfAll()) this.#shared?.wantRoom(null);
+  }
+
+  /** False: too much is still held, on other threads. */
+  #shedOfPeer(account: PeerAccount): boolean {
+    while (this.#heldBy(account) > this.#limits.peerBytes) {
+      if (!this.#isShare(account.bytes, this.#heldBy(account))) return false;
+      this.#shed(heaviest(oldest(account.calls)));
+    }
+    return true;
+  }
+
+  #shedOfAll(): boolean {
+    while (this.#heldByAll() > this.#limits.totalBytes) {
+      if (!this.#isShare(this.#bytes, this.#heldByAll())) return false;
       this.#shed(heaviest(oldest(heaviest(this.#accounts.values()).calls)));
     }
+    return true;
+  }
+
+  /** Whether at least an equal share of what all hold is held here. On one of the threads it always is. */
+  #isShare(ours: number, all: number): boolean {
+    return ours * (this.#shared?.holdings.threads ?? 1) >= all;
   }
 
   #shed(call: BudgetedCall): void {
     this.close(call);
-    if (!call.isAuthenticated()) call.refuse();
+    unlessTrue(call.isAuthenticated(), () => call.refuse());
   }
 }
 

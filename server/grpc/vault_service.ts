@@ -9,16 +9,16 @@
 
 import { create } from "@bufbuild/protobuf";
 import {
-  DecryptMetadataResponseSchema,
   DecryptScoresResponseSchema,
   GetAgentManifestResponseSchema,
   GetPublicKeyResponseSchema,
   VaultService,
 } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
-import { Metadata, SealMetadataResponseSchema } from "../../proto/gen/runevault/v1/metadata_pb.ts";
+import { Metadata } from "../../proto/gen/runevault/v1/metadata_pb.ts";
 import { type BundleParts, type Caller, openRightOf, type Scope, type Vault, VaultError } from "../../vault/mod.ts";
 import { type GrpcService, grpcService } from "./definition.ts";
-import { encodedText, encodedTexts } from "./encoded_message.ts";
+import { encodedText } from "./encoded_message.ts";
+import type { MetadataBatches } from "./metadata_batches.ts";
 import type { CallContext, Unary } from "./unary.ts";
 
 /** Which scopes let a caller in; any of them is enough. */
@@ -34,10 +34,11 @@ const METHOD_SCOPES = {
 export interface VaultServiceParts {
   readonly vault: Vault;
   readonly unary: Unary;
+  readonly batches: MetadataBatches;
 }
 
 /** Rune-Vault's service, unchanged on the wire. */
-export function createVaultService({ vault, unary }: VaultServiceParts): GrpcService {
+export function createVaultService({ vault, unary, batches }: VaultServiceParts): GrpcService {
   const { method } = VaultService;
   return grpcService(VaultService, {
     getPublicKey: unary(method.getPublicKey, async (_request, context) => {
@@ -70,25 +71,21 @@ export function createVaultService({ vault, unary }: VaultServiceParts): GrpcSer
     }),
     decryptMetadata: unary(method.decryptMetadata, async (request, context) => {
       const caller = admit(vault, context, "DecryptMetadata");
-      const plaintexts = await vault.envelopes.open(request.encryptedMetadataList, openRightOf(caller), context.signal);
+      const opened = await batches.open(request, openRightOf(caller), context.signal);
       vault.authenticator.assertStillLive(caller);
-      return encodedTexts(
-        DecryptMetadataResponseSchema,
-        DecryptMetadataResponseSchema.field.decryptedMetadata,
-        plaintexts,
-      );
+      return opened;
     }),
   });
 }
 
 /** Sealing for clients that have no crypto, or no key, of their own. */
-export function createMetadataService({ vault, unary }: VaultServiceParts): GrpcService {
+export function createMetadataService({ vault, unary, batches }: VaultServiceParts): GrpcService {
   return grpcService(Metadata, {
     sealMetadata: unary(Metadata.method.sealMetadata, async (request, context) => {
       const caller = admit(vault, context, "SealMetadata");
-      const envelopes = await vault.envelopes.seal(request.plaintexts, caller.agentId, context.signal);
+      const sealed = await batches.seal(request, caller.agentId, context.signal);
       vault.authenticator.assertStillLive(caller);
-      return create(SealMetadataResponseSchema, { envelopes });
+      return sealed;
     }),
   });
 }

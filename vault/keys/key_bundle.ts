@@ -98,7 +98,7 @@ export class KeyBundles {
     const own = await this.#ownPart(caller);
     const evalKeyJson = shared.files?.evalKeyJson;
     if (evalKeyJson === undefined) return [shared.opening, own];
-    shared.evaluation ??= Buffer.from(`{"EvalKey.json":${JSON.stringify(evalKeyJson)},`, "utf8");
+    shared.evaluation ??= sharedUtf8(`{"EvalKey.json":${JSON.stringify(evalKeyJson)},`);
     return [shared.evaluation, shared.opening.subarray(1), own];
   }
 
@@ -107,7 +107,7 @@ export class KeyBundles {
     if (this.#shared === undefined || this.#shared.files !== files) {
       const encKey = files === null ? {} : { "EncKey.json": files.encKeyJson };
       const json = JSON.stringify({ ...encKey, key_id: files?.keyId ?? DEFAULT_KEY_ID });
-      this.#shared = { files, opening: Buffer.from(`${json.slice(0, -1)},`, "utf8"), evaluation: undefined };
+      this.#shared = { files, opening: sharedUtf8(`${json.slice(0, -1)},`), evaluation: undefined };
     }
     return this.#shared;
   }
@@ -166,4 +166,11 @@ export class KeyBundles {
   #givesIndexKey(role: RoleRecord): boolean {
     return this.#in.settings.envectorApiKey !== undefined && holdsScope(role.scope, "get_index_key");
   }
+}
+
+/** In memory that threads share: megabytes that go into many answers are copied to none of them. */
+function sharedUtf8(text: string): Buffer {
+  const bytes = Buffer.from(new SharedArrayBuffer(Buffer.byteLength(text, "utf8")));
+  bytes.write(text, "utf8");
+  return bytes;
 }
