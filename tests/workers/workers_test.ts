@@ -53,7 +53,9 @@ Deno.test("a revocation is in force on all connections before it is answered", a
     await history.change("dead", () => admin.revoke(user));
     await callers.calls(100);
     for (const call of await callers.stop()) {
-      const expected = history.during(call).map((state) => state === "live" ? status.OK : status.UNAUTHENTICATED);
+      const expected: status[] = history.during(call).map((state) => {
+        return state === "live" ? status.OK : status.UNAUTHENTICATED;
+      });
       ok(expected.includes(call.result.code), `${status[call.result.code]}: ${call.result.details}`);
     }
   }
