@@ -7,7 +7,10 @@
 import type { EnvelopeAnswer, RawAnswer } from "./route.ts";
 
 /** hvac parses `errors` only where the type is exactly this. */
-const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+const JSON_TYPE = "application/json";
+/** What every answer has that doesn't say otherwise. */
+const DEFAULTS: Readonly<Record<string, string>> = { "cache-control": "no-store" };
+const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 /** What surrounds an answer. */
 export interface Around {
@@ -44,9 +47,19 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The response of a reply, its headers made in one go: each that is set later costs as much as all of them. */
-export function toResponse({ status, body, headers }: Reply, more: Readonly<Record<string, string>>): Response {
-  return new Response(body, { status, headers: { ...JSON_HEADERS, ...more, ...headers } });
+/**
+ * The response of a reply. The runtime makes one with a type alone at no cost, and takes further headers one by one;
+ * several given to the constructor cost as much as the rest of an answer.
+ */
+export function toResponse(
+  { status, body, headers = NO_HEADERS }: Reply,
+  more: Readonly<Record<string, string>>,
+): Response {
+  const response = new Response(body, { status, headers: { "content-type": headers["content-type"] ?? JSON_TYPE } });
+  const rest = headers === NO_HEADERS ? DEFAULTS : { ...DEFAULTS, ...headers };
+  for (const name in rest) if (name !== "content-type") response.headers.append(name, rest[name]!);
+  for (const name in more) if (headers[name] === undefined) response.headers.append(name, more[name]!);
+  return response;
 }
 
 /** The body of an answer that has no envelope. */

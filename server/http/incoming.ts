@@ -68,7 +68,12 @@ function splitUrl(url: string): { path: string; query: string } {
   return { path: path.slice(API.length), query: mark === -1 ? "" : url.slice(mark + 1) };
 }
 
+/** Whether a path may need to be cleaned: escapes, doubled slashes, segments that begin with a dot, controls. */
+// deno-lint-ignore no-control-regex -- they are what is looked for
+const IS_ODD = /%|\/\/|\/\.|[\x00-\x1f\x7f]/;
+
 function cleanPath(encoded: string): string {
+  if (!IS_ODD.test(encoded)) return encoded;
   const path = (encoded.includes("%") ? decoded(encoded) : encoded).replace(/\/{2,}/g, "/");
   if (/(^|\/)\.{1,2}(\/|$)/.test(path)) throw new HttpProblem(400, ["relative paths not supported"]);
   // deno-lint-ignore no-control-regex -- they are what is looked for

@@ -13,6 +13,7 @@ import type { ApiRequest, OperationName, Route } from "./route.ts";
 import type { RouteMatch } from "./router.ts";
 
 const NO_FIELDS = {};
+const NONE: readonly string[] = [];
 const FIELD_PROBLEM = "Field validation failed: ";
 
 /** What a request is made of besides what came in. */
@@ -63,7 +64,9 @@ export class HandledRequest implements ApiRequest {
     this.#routed = route;
     this.sent = withoutParams(incoming.fields, params);
     this.values = coerceFields(route.fields ?? NO_FIELDS, this.sent, route.fieldProblemPrefix ?? FIELD_PROBLEM);
-    this.#replaced = [...incoming.fields.keys()].filter((name) => Object.hasOwn(params, name));
+    this.#replaced = incoming.fields.size === 0
+      ? NONE
+      : [...incoming.fields.keys()].filter((name) => Object.hasOwn(params, name));
   }
 
   get caller(): ApiCaller {
@@ -84,6 +87,7 @@ export class HandledRequest implements ApiRequest {
 
   /** Fields that did nothing; told only beside an answer that has something in it: clients tell 200 from 204. */
   warnOfIgnored(): void {
+    if (this.sent.size === 0 && this.#replaced.length === 0) return;
     const fields = this.#routed.fields ?? NO_FIELDS;
     const unknown = this.#routed.keepsUnknown
       ? []

@@ -41,6 +41,8 @@ interface CompiledBackend {
   readonly byFirst: ReadonlyMap<string, readonly CompiledRoute[]>;
   readonly others: readonly CompiledRoute[];
   readonly openPrefixes: readonly string[];
+  /** What paths without parameters lead to. */
+  readonly literal: Map<string, RouteMatch>;
 }
 
 /** Auth mounts stand under `auth/`. */
@@ -108,12 +110,22 @@ function compile(routes: readonly Route[]): CompiledBackend {
       openPrefixes.push(path.literalPrefix);
     }
   }
-  return { byFirst, others, openPrefixes };
+  const backend = { byFirst, others, openPrefixes, literal: new Map<string, RouteMatch>() };
+  // What a path without parameters leads to is known beforehand, whichever route comes first.
+  for (const { path } of routes) {
+    const match = /[:*]/.test(path) ? undefined : searched(backend, path);
+    if (match !== undefined) backend.literal.set(path, match);
+  }
+  return backend;
 }
 
 /** A list's path has a slash at its end that routes don't write. */
 function matchOf(backend: CompiledBackend, rest: string): RouteMatch | undefined {
   const bare = rest.endsWith("/") ? rest.slice(0, -1) : rest;
+  return backend.literal.get(bare) ?? searched(backend, bare);
+}
+
+function searched(backend: CompiledBackend, bare: string): RouteMatch | undefined {
   const slash = bare.indexOf("/");
   const candidates = backend.byFirst.get(slash === -1 ? bare : bare.slice(0, slash));
   return firstMatch(candidates, bare) ?? firstMatch(backend.others, bare);

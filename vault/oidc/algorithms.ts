@@ -57,6 +57,8 @@ export function makeKeyPair(algorithm: SigningAlgorithm): Promise<MadeKeyPair> {
   });
 }
 
+const utf8 = new TextEncoder();
+
 /**
  * Prepares a private key for signing.
  *
@@ -97,13 +99,18 @@ async function signBytesOf(
 }
 
 function compact(input: string, signBytes: SignBytes): Promise<string> | string {
-  const joined = (signature: Uint8Array) => `${input}.${Buffer.from(signature).toString("base64url")}`;
-  const signature = signBytes(new Uint8Array(Buffer.from(input, "ascii")));
+  const joined = (signature: Uint8Array) => `${input}.${base64url(signature)}`;
+  const signature = signBytes(utf8.encode(input));
   return signature instanceof Promise ? signature.then(joined) : joined(signature);
 }
 
 function encoded(value: unknown): string {
-  return Buffer.from(JSON.stringify(value), "utf8").toString("base64url");
+  return base64url(utf8.encode(JSON.stringify(value)));
+}
+
+/** By the runtime: it takes a quarter of the time of a `Buffer`. */
+function base64url(bytes: Uint8Array): string {
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 /** Whether a signature is that of a public key. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { ServiceTokens } from "../service_tokens/service_tokens.ts";
 import { agentIdOf, type User, type VaultState } from "../state.ts";
 import { isExpired, isUsable } from "../tokens/user_token.ts";
@@ -12,7 +12,7 @@ import type { Clock } from "../ports.ts";
 
 /** The `sid` of tokens that are minted with the token of this accessor. */
 export function sessionIdOf(accessor: string): string {
-  return createHash("sha256").update(`runevault/sid\n${accessor}`).digest("base64url").slice(0, 32);
+  return hash("sha256", `runevault/sid\n${accessor}`, "base64url").slice(0, 32);
 }
 
 /** What looking for a session needs. */
