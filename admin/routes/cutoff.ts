@@ -28,8 +28,9 @@ async function cut(c: AdminContext, cutOff: CutOff): Promise<Response> {
 
 async function restore(c: AdminContext, cutOff: CutOff): Promise<Response> {
   await bodyOf(c, {});
-  const { user } = await cutOff.restore(nameIn(c, "name"));
-  return c.json({ message: `User ${quoteName(user)} is let in again; what was revoked stays revoked`, user });
+  const { user, disabled } = await cutOff.restore(nameIn(c, "name"));
+  const state = disabled ? "is no longer cut off, and disabled as before" : "is let in again";
+  return c.json({ message: `User ${quoteName(user)} ${state}; what was revoked stays revoked`, user, disabled });
 }
 
 function toBody(report: ReturnType<CutOff["show"]>): CutOffBody {

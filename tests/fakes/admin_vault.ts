@@ -114,7 +114,7 @@ function fakeCutOff(disabled: Set<string>, change: Change): AdminVault["engine"]
     restore: (user) => {
       change(`restore ${user}`);
       disabled.delete(user);
-      return Promise.resolve({ user });
+      return Promise.resolve({ user, disabled: false });
     },
   };
 }

@@ -93,7 +93,7 @@ export class CutOff {
     const { user, ended } = await writer.change(() => {
       const user = this.#find(name);
       const now = clock.now();
-      const cutOff = reason === undefined ? user.record.cutOff ?? { at: now } : { at: now, reason };
+      const cutOff = cutOffRecord(user.record, now, reason);
       const record: UserRecord = { ...user.record, disabled: true, cutOff };
       const tokens = openTokensOf(state, user);
       const leases = idsOf(user).reduce((sum, id) => sum + elsewhere.countOf(id), 0);
@@ -108,19 +108,18 @@ export class CutOff {
   }
 
   /**
-   * Undoes the block of a cut-off; what it ended stays ended.
+   * Undoes the block of a cut-off; what it ended stays ended, and whoever was disabled before is so again.
    *
    * @throws {VaultError} `not_found`, `precondition_failed` for a user who isn't cut off, `storage_failed`.
    */
-  restore(name: string): Promise<{ readonly user: string }> {
+  restore(name: string): Promise<{ readonly user: string; readonly disabled: boolean }> {
     return this.#in.writer.change(() => {
-      const { record } = this.#find(name);
-      const { cutOff, ...kept } = record;
+      const { cutOff, ...kept } = this.#find(name).record;
       if (cutOff === undefined) throw notCutOff(name);
-      const value: UserRecord = { ...kept, disabled: false };
+      const value: UserRecord = { ...kept, disabled: cutOff.wasDisabled ?? false };
       return {
         writes: [{ kind: "user", key: value.entityId, value }],
-        result: () => ({ user: record.name }),
+        result: () => ({ user: value.name, disabled: value.disabled }),
       };
     });
   }
@@ -171,6 +170,13 @@ export class CutOff {
 /** An entity's id, and those of the entities that it took over. */
 function idsOf({ record }: User): string[] {
   return [record.entityId, ...record.mergedEntityIds ?? []];
+}
+
+/** Day and reason stay those of the first time, unless a reason is given. */
+function cutOffRecord({ cutOff, disabled }: UserRecord, at: number, reason: string | undefined): CutOffRecord {
+  if (cutOff !== undefined && reason === undefined) return cutOff;
+  const wasDisabled = cutOff === undefined ? disabled : cutOff.wasDisabled ?? false;
+  return { at, ...(reason === undefined ? {} : { reason }), ...(wasDisabled ? { wasDisabled } : {}) };
 }
 
 function notCutOff(name: string): VaultError {

@@ -33,6 +33,20 @@ Deno.test("a restored user is let in by new credentials alone", async () => {
   });
 });
 
+Deno.test("a user who was disabled before the cut-off is disabled again when it is undone", async () => {
+  await withVault({}, async (it) => {
+    await it.issue("alice");
+    await it.vault.users.disable("alice");
+    await cutOffOf(it).cutOff("alice");
+    await cutOffOf(it).cutOff("alice", "once more");
+    await cutOffOf(it).restore("alice");
+    const { disabled, cutOff } = it.vault.users.show("alice");
+    deepEqual([disabled, cutOff], [true, null]);
+    await it.vault.users.enable("alice");
+    equal(it.works(await it.issue("alice")), true);
+  });
+});
+
 Deno.test("neither enabling the user nor a write of the entity undoes a cut-off", async () => {
   await withVault({}, async (it) => {
     await it.issue("alice");

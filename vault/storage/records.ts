@@ -51,6 +51,8 @@ export interface CutOffRecord {
   readonly at: number;
   /** What the operator said of it. */
   readonly reason?: string;
+  /** Set where they were disabled before, and are again once they are restored. */
+  readonly wasDisabled?: true;
 }
 
 /** Why a user token stopped being live. */
