@@ -9,7 +9,7 @@ import { fakeBackups } from "../tests/fakes/backups.ts";
 import { countingRandom, FakeClock, MemoryLogger } from "../tests/fakes/ports.ts";
 import { type AdminHandler, createAdminApp } from "./app.ts";
 import { type AdminListener, listenAdminTcp } from "./listener.ts";
-import type { ProcessFacts } from "./ports.ts";
+import type { AdminParts, ProcessFacts } from "./ports.ts";
 import type { StatusReport } from "./wire.ts";
 
 /** A token of the right form. */
@@ -46,14 +46,31 @@ export interface AppUnderTest {
   readonly handle: AdminHandler;
 }
 
+/** What may be other than in every test. */
+export interface AppOptions {
+  readonly bodyTimeoutMs?: number;
+  readonly identityApi?: NonNullable<AdminParts["identityApi"]>;
+  readonly operators?: AdminParts["vault"]["operators"];
+}
+
 /** Makes an app over a fake vault. */
-export function makeApp(bodyTimeoutMs = 30_000): AppUnderTest {
+export function makeApp({ bodyTimeoutMs = 30_000, identityApi, operators }: AppOptions = {}): AppUnderTest {
   const vault = fakeAdminVault();
   const logger = new MemoryLogger();
   const clock = new FakeClock(FAKE_NOW);
   const random = countingRandom();
-  const around = { facts: fakeFacts, backups: fakeBackups, adminToken: ADMIN_TOKEN };
-  const parts = { vault, ...around, logger, clock, random, bodyTimeoutMs };
+  const parts = {
+    vault: operators === undefined ? vault : { ...vault, operators },
+    facts: fakeFacts,
+    backups: fakeBackups,
+    adminToken: ADMIN_TOKEN,
+    uid: 1000,
+    logger,
+    clock,
+    random,
+    bodyTimeoutMs,
+    ...(identityApi === undefined ? {} : { identityApi }),
+  };
   return { vault, logger, clock, handle: createAdminApp(parts) };
 }
 
@@ -67,8 +84,8 @@ export interface ServedApp extends AppUnderTest, AsyncDisposable {
 }
 
 /** Serves an app on a free loopback port. */
-export async function serveApp(bodyTimeoutMs?: number): Promise<ServedApp> {
-  const app = makeApp(bodyTimeoutMs);
+export async function serveApp(options?: AppOptions): Promise<ServedApp> {
+  const app = makeApp(options);
   const listener = await listenAdminTcp({ hostname: "127.0.0.1", port: 0 }, app.handle, app.logger);
   const url = `http://${listener.address}`;
   return {

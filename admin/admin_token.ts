@@ -11,6 +11,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
 const TOKEN_FORM = /^adm_[0-9a-f]{64}$/;
+const OPERATOR_TOKEN_FORM = /^(adm|opr)_[0-9a-f]{64}$/;
 
 /** The lengths that a nonce may have: any multiple of {@link NONCE_STEP} up to this. */
 const NONCE_MAX = 128;
@@ -34,6 +35,12 @@ export function adminTokenFrom(bytes: Uint8Array): string {
 export function parseAdminToken(text: string): string | undefined {
   const line = text.replace(/\r?\n$/, "");
   return TOKEN_FORM.test(line) ? line : undefined;
+}
+
+/** The token in the text of an operator's own file, or undefined where it is none; `admin.token` is one too. */
+export function parseOperatorToken(text: string): string | undefined {
+  const line = text.replace(/\r?\n$/, "");
+  return OPERATOR_TOKEN_FORM.test(line) ? line : undefined;
 }
 
 /** SHA-256 of a token: what the server keeps of it, and the key of its proofs. */

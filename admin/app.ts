@@ -7,7 +7,8 @@
 import { Hono } from "@hono/hono";
 import { asVaultError, ERROR_TABLE, VaultError } from "../vault/errors.ts";
 import { digestAdminToken } from "./admin_token.ts";
-import { type AdminDoor, assertAdminToken, assertOwnPlace } from "./guard.ts";
+import { type AdminDoor, assertOwnPlace } from "./guard.ts";
+import { assertMay, type OperatorKeys, operatorOf } from "./operator.ts";
 import type { AdminParts } from "./ports.ts";
 import { methodNotAllowed, problemResponse } from "./problem.ts";
 import { RefusalLog } from "./refusal_log.ts";
@@ -18,6 +19,7 @@ import { clockRoutes } from "./routes/clock.ts";
 import { cutoffRoutes } from "./routes/cutoff.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { keyRoutes } from "./routes/keys.ts";
+import { operatorRoutes } from "./routes/operators.ts";
 import { rewrapRoutes } from "./routes/rewrap.ts";
 import { rootTokenRoutes } from "./routes/root_tokens.ts";
 import { roleRoutes } from "./routes/roles.ts";
@@ -43,13 +45,16 @@ export type AdminHandler = (request: Request, door: AdminDoor) => Promise<Respon
 
 /** Puts the admin API together. */
 export function createAdminApp(parts: AdminParts): AdminHandler {
-  const keys = { digest: digestAdminToken(parts.adminToken), decoyKey: parts.random.bytes(32) };
+  const { operators } = parts.vault;
+  const rootDigest = digestAdminToken(parts.adminToken);
+  const keys = { rootDigest, operators, uid: parts.uid, decoyKey: parts.random.bytes(32) };
   const routes = [
     ...tokenRoutes(parts.vault),
     ...roleRoutes(parts.vault),
     ...userRoutes(parts.vault),
     ...accountRoutes(parts.vault),
     ...cutoffRoutes(parts.vault),
+    ...operatorRoutes(parts.vault),
     ...rootTokenRoutes(parts.vault),
     ...secretRoutes(parts.vault),
     ...rewrapRoutes(parts.vault),
@@ -61,11 +66,17 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
   ];
   const app = new Hono<AdminEnv>();
   app.use(addSecurityHeaders);
-  app.use(guard(routes, keys.digest));
+  app.use(guard(routes, keys));
   for (const route of routes) mount(app, route, parts);
   for (const [path, methods] of methodsByPath(routes)) app.all(path, (c) => methodNotAllowed(c.req.method, methods));
   const { identityApi } = parts;
-  if (identityApi !== undefined) app.all("/v1/*", (c) => identityApi(c.req.raw));
+  if (identityApi !== undefined) {
+    app.all("/v1/*", (c) => {
+      // A read may mint a token or make a database account.
+      assertMay(c.get("operator"), "all");
+      return identityApi(c.req.raw);
+    });
+  }
   app.notFound(() => problemResponse(new VaultError("not_found", "No such route")));
   const refusals = new RefusalLog(parts.logger, parts.clock);
   app.onError((thrown, c) => answerError(thrown, c, parts, refusals));
@@ -77,12 +88,12 @@ async function addSecurityHeaders(c: AdminContext, next: () => Promise<void>): P
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.res.headers.set(name, value);
 }
 
-function guard(routes: readonly AdminRoute[], digest: Uint8Array) {
+function guard(routes: readonly AdminRoute[], keys: OperatorKeys) {
   const open = new Set(routes.filter((route) => route.open).map((route) => route.path));
   return async (c: AdminContext, next: () => Promise<void>): Promise<void> => {
     const { door } = c.env;
     assertOwnPlace(c.req.raw.headers, door);
-    if (door.kind === "tcp" && !open.has(c.req.path)) assertAdminToken(c.req.raw.headers, digest);
+    if (!open.has(c.req.path)) c.set("operator", operatorOf(c.req.raw.headers, door, keys));
     assertDecodable(c.req.url);
     await next();
   };
@@ -105,12 +116,18 @@ function mount(app: Hono<AdminEnv>, route: AdminRoute, parts: AdminParts): void 
   app.on(route.method, route.path, async (c: AdminContext) => {
     c.set("limits", limits);
     c.set("route", `${route.method} ${route.path}`);
+    // What a route doesn't say, only those may do who may do everything; looking needs the least.
+    if (!route.open) assertMay(c.get("operator"), route.needs ?? (route.method === "GET" ? "read" : "all"));
     const response = await route.handle(c);
-    if (route.method !== "GET") {
-      parts.logger.log("info", "admin_change", { route: c.get("route"), door: c.env.door.kind });
-    }
+    if (route.method !== "GET") parts.logger.log("info", "admin_change", changeFields(c));
     return response;
   });
+}
+
+function changeFields(c: AdminContext): Record<string, unknown> {
+  const { name: operator, unverifiedSudoUser } = c.get("operator");
+  const sudo = unverifiedSudoUser === undefined ? {} : { sudo_user_unverified: unverifiedSudoUser };
+  return { route: c.get("route"), door: c.env.door.kind, operator, ...sudo };
 }
 
 /** A path that answers GET answers HEAD too. */

@@ -10,14 +10,16 @@ import { VaultError } from "../vault/errors.ts";
 import { type AdminTarget, adminTargets, showTarget, type TargetOptions } from "./client_target.ts";
 import { toVaultError } from "./client_problem.ts";
 import { readBounded } from "./client_read.ts";
-import type { AdminProof } from "./client_proof.ts";
+import type { OperatorTokenOptions } from "./client_token.ts";
 
 export { toVaultError } from "./client_problem.ts";
 export { readBounded } from "./client_read.ts";
 export type { AdminTarget, TargetOptions } from "./client_target.ts";
 
 /** How to find the server and how long to wait for it. */
-export interface ClientOptions extends TargetOptions {
+export interface ClientOptions extends TargetOptions, OperatorTokenOptions {
+  /** Who called sudo, as the environment says; it is only noted. */
+  readonly sudoUser?: string;
   /** For one answer, from the question to its last byte; 30 s where absent. */
   readonly timeoutMs?: number;
 }
@@ -28,17 +30,20 @@ const MAX_PROBLEM_BYTES = 65_536;
 const MERGE_PATCH = "application/merge-patch+json";
 const DOT_SEGMENTS: ReadonlySet<string> = new Set(["", ".", ".."]);
 
+/** What says who asks: headers for one request. */
+type Credentials = (http: Deno.HttpClient, signal: AbortSignal) => Promise<Readonly<Record<string, string>>>;
+
 /** Asks a running server. Dispose of it when done. */
 export class AdminClient implements Disposable {
   readonly #target: AdminTarget;
   readonly #http: Deno.HttpClient;
   readonly #timeoutMs: number;
-  readonly #proof: AdminProof | null;
+  readonly #credentials: Credentials;
 
-  constructor(target: AdminTarget, http: Deno.HttpClient, proof: AdminProof | null, timeoutMs: number) {
+  constructor(target: AdminTarget, http: Deno.HttpClient, credentials: Credentials, timeoutMs: number) {
     this.#target = target;
     this.#http = http;
-    this.#proof = proof;
+    this.#credentials = credentials;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -60,7 +65,7 @@ export class AdminClient implements Disposable {
   /** The place is proven before every single question: the server may have ended since the last one. */
   async #ask(method: string, path: string, body: unknown): Promise<Response> {
     const signal = AbortSignal.timeout(this.#timeoutMs);
-    const authorization = await this.#proof?.authorization(this.#http, signal);
+    const credentials = await this.#credentials(this.#http, signal);
     const answer = await this.#orUnreachable(
       method,
       fetch(`${originOf(this.#target)}${path}`, {
@@ -70,7 +75,7 @@ export class AdminClient implements Disposable {
         // A redirect would take the request, and what it carries, to wherever the answer says.
         redirect: "error",
         headers: {
-          ...(authorization === undefined ? {} : { authorization }),
+          ...credentials,
           ...(body === undefined ? {} : { "content-type": method === "PATCH" ? MERGE_PATCH : "application/json" }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -101,7 +106,7 @@ export async function connectAdmin(options: ClientOptions): Promise<AdminClient>
   let refusal: VaultError | undefined;
   for (const target of targets) {
     const found = await probe(target);
-    if (found === "listens") return await openClient(target, options.dataDir, timeoutMs);
+    if (found === "listens") return await openClient(target, options, timeoutMs);
     refusal ??= found === "forbidden" ? forbidden(target) : undefined;
   }
   throw refusal ?? notRunning(targets, options);
@@ -118,16 +123,41 @@ export function adminPath(parts: TemplateStringsArray, ...names: readonly string
   return odd === undefined ? path : `${path}?name=${encodeURIComponent(odd)}`;
 }
 
-async function openClient(target: AdminTarget, dataDir: string, timeoutMs: number): Promise<AdminClient> {
+async function openClient(target: AdminTarget, options: ClientOptions, timeoutMs: number): Promise<AdminClient> {
   const http = openHttp(target);
-  if (target.kind === "unix") return new AdminClient(target, http, null, timeoutMs);
   try {
-    const { AdminProof } = await import("./client_proof.ts");
-    return new AdminClient(target, http, await AdminProof.load(dataDir, target), timeoutMs);
+    const credentials = target.kind === "unix"
+      ? await socketCredentials(target.path, options)
+      : await tcpCredentials(target, options);
+    return new AdminClient(target, http, credentials, timeoutMs);
   } catch (error) {
     http.close();
     throw error;
   }
+}
+
+/** Over TCP the other side proves that it knows the token, before every question. */
+async function tcpCredentials(target: AdminTarget & { kind: "tcp" }, options: ClientOptions): Promise<Credentials> {
+  const { AdminProof } = await import("./client_proof.ts");
+  const { ownToken } = await import("./client_token.ts");
+  const own = await ownToken(options);
+  const proof = own === undefined ? await AdminProof.load(options.dataDir, target) : new AdminProof(own, target);
+  return async (http, signal) => ({ authorization: await proof.authorization(http, signal) });
+}
+
+/** The kernel guards who opens a socket; one that is open to a group asks who of them it is. */
+async function socketCredentials(path: string, options: ClientOptions): Promise<Credentials> {
+  const { folderToken, ownToken } = await import("./client_token.ts");
+  const token = await ownToken(options) ?? (await isShared(path) ? await folderToken(options.dataDir) : undefined);
+  const headers = {
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(options.sudoUser === undefined ? {} : { "x-runevault-sudo-user": options.sudoUser }),
+  };
+  return () => Promise.resolve(headers);
+}
+
+async function isShared(path: string): Promise<boolean> {
+  return (((await Deno.stat(path)).mode ?? 0) & 0o077) !== 0;
 }
 
 /** Connects straight to the target: a proxy from the environment must not see an admin's requests. */

@@ -9,7 +9,8 @@
  */
 
 import { VaultError } from "../vault/errors.ts";
-import { adminTokenId, digestAdminToken, isProof, parseAdminToken } from "./admin_token.ts";
+import { adminTokenId, digestAdminToken, isProof } from "./admin_token.ts";
+import { folderToken } from "./client_token.ts";
 import { readBounded } from "./client_read.ts";
 import { type AdminTarget, showTarget } from "./client_target.ts";
 
@@ -21,22 +22,23 @@ export class AdminProof {
   readonly #digest: Uint8Array;
   readonly #target: AdminTarget & { kind: "tcp" };
 
-  private constructor(token: string, target: AdminTarget & { kind: "tcp" }) {
+  constructor(token: string, target: AdminTarget & { kind: "tcp" }) {
     this.#token = token;
     this.#digest = digestAdminToken(token);
     this.#target = target;
   }
 
   /**
-   * Reads `<data>/admin.token`.
+   * Takes the token in `<data>/admin.token`.
    *
    * @throws {VaultError} `token_invalid` when there is none that this user may read.
    */
   static async load(dataDir: string, target: AdminTarget & { kind: "tcp" }): Promise<AdminProof> {
-    const path = `${dataDir}/admin.token`;
-    const token = parseAdminToken(await readToken(path));
+    const token = await folderToken(dataDir);
     if (token !== undefined) return new AdminProof(token, target);
-    throw new VaultError("token_invalid", `${path} holds no admin token`);
+    throw new VaultError("token_invalid", `${dataDir}/admin.token can't be read, or holds no admin token`, {
+      hint: "run this as the user that the server runs as, give its --data-dir, or set RUNEVAULT_OPERATOR_TOKEN_FILE",
+    });
   }
 
   /**
@@ -71,17 +73,6 @@ export class AdminProof {
 function freshNonce(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(32));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-async function readToken(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    throw new VaultError("token_invalid", `The admin token in ${path} can't be read`, {
-      hint: "run this as the user that the server runs as, or give its --data-dir",
-      cause,
-    });
-  }
 }
 
 /** The proof in an answer; an empty text, which proves nothing, where the answer has another form. */

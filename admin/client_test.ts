@@ -137,7 +137,7 @@ Deno.test("the socket is preferred, without a token; the TCP address of the addr
   await using data = await dataFolder();
   const overSocket = makeApp();
   overSocket.vault.rows.set("socket-user", fakeToken("socket-user", 1));
-  const socket = await listenAdminSocket(`${data.path}/admin.sock`, overSocket.handle, overSocket.logger);
+  const socket = await listenAdminSocket({ path: `${data.path}/admin.sock` }, overSocket.handle, overSocket.logger);
   const users = async () => {
     using client = await connectAdmin({ dataDir: data.path });
     return (await client.json<{ tokens: { user: string }[] }>("GET", "/tokens")).tokens.map((row) => row.user);

@@ -3,22 +3,24 @@
  *
  * A loopback port is reachable by every local user and by every web page that a local browser opens. Hence three
  * checks: `Host` must name this listener (a page whose name was rebound to 127.0.0.1 sends its own name), `Origin`
- * must be this listener's own (another site's page), and over TCP the admin token must be there (another user).
+ * must be this listener's own (another site's page), and a token must be there (another user, `operator.ts`).
  *
  * @module
  */
 
 import { VaultError } from "../vault/errors.ts";
-import { isAdminToken } from "./admin_token.ts";
 
 /** The listener that a request came through. */
 export type AdminDoor =
   | { readonly kind: "tcp"; readonly hostname: string; readonly port: number }
-  | { readonly kind: "unix" };
+  | {
+    readonly kind: "unix";
+    /** Whether others than the server's own user may open it. */
+    readonly isShared?: boolean;
+  };
 
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?$/;
 const LOCAL_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
-const BEARER = /^bearer +(\S+)$/i;
 
 /**
  * Refuses requests that another web site caused.
@@ -39,19 +41,6 @@ export function assertOwnPlace(headers: Headers, door: AdminDoor): void {
   if (foreignSite || (origin !== null && origin.toLowerCase() !== `http://${host}`)) {
     throw new VaultError("scope_denied", "Requests from other web sites are refused");
   }
-}
-
-/**
- * Demands the admin token.
- *
- * @throws {VaultError} `token_invalid`; never says whether a token was missing or wrong.
- */
-export function assertAdminToken(headers: Headers, digest: Uint8Array): void {
-  const presented = BEARER.exec(headers.get("authorization") ?? "")?.[1];
-  if (presented !== undefined && isAdminToken(presented, digest)) return;
-  throw new VaultError("token_invalid", "This needs the admin token", {
-    hint: "send Authorization: Bearer with the text of admin.token in the data folder, or use the unix socket",
-  });
 }
 
 /** A unix socket has no name of its own: clients put there what they like, and a browser cannot reach it. */

@@ -50,20 +50,27 @@ export async function listenAdminTcp(
   return { address: joinAddress(hostname, door.port), shutdown: (graceMs) => opened.shutdown(graceMs) };
 }
 
+/** A unix socket, and who may open it besides its owner. */
+export interface AdminSocketAddress {
+  readonly path: string;
+  /** The number of a group; absent: nobody. Its members then say who they are by a token each. */
+  readonly groupId?: number | undefined;
+}
+
 /**
- * Listens on a unix socket with mode 0600. A socket file that a dead process left is replaced.
+ * Listens on a unix socket with mode 0600, or 0660 for a group. A socket file that a dead process left is replaced.
  *
  * @param folder Where the listener may keep a socket of its own; see `HttpPortOptions`.
  * @throws {VaultError} `config_invalid` when a process answers there, or the path cannot be used.
  */
 export async function listenAdminSocket(
-  path: string,
+  { path, groupId }: AdminSocketAddress,
   handler: AdminHandler,
   logger: Logger,
   folder?: string,
 ): Promise<AdminListener> {
   await clearStaleSocket(path);
-  const door: AdminDoor = { kind: "unix" };
+  const door: AdminDoor = { kind: "unix", isShared: groupId !== undefined };
   const options = {
     name: "admin_socket",
     logger,
@@ -74,7 +81,22 @@ export async function listenAdminSocket(
   const opened = await withOwnerOnlyMask(() => HttpPort.open({ path }, options)).catch((cause) => {
     throw cannotListen(path, cause);
   });
+  if (groupId !== undefined) await openToGroup(path, groupId, opened);
   return { address: path, shutdown: (graceMs) => opened.shutdown(graceMs) };
+}
+
+/** The group first: a mode set before it would open the socket to another one for a moment. */
+async function openToGroup(path: string, groupId: number, opened: HttpPort): Promise<void> {
+  try {
+    await Deno.chown(path, null, groupId);
+    await Deno.chmod(path, 0o660);
+  } catch (cause) {
+    await opened.shutdown(0);
+    throw new VaultError("config_invalid", `The admin socket ${path} can't be given to the group ${groupId}`, {
+      hint: "run the server as a member of that group",
+      cause,
+    });
+  }
 }
 
 /** `host:port` as in addresses, IPv6 in brackets. */

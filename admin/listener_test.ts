@@ -13,7 +13,7 @@ async function withFolder(test: (folder: string) => Promise<void>): Promise<void
 
 async function withSocket(path: string, test: (listener: AdminListener) => Promise<void>): Promise<void> {
   const app = makeApp();
-  const listener = await listenAdminSocket(path, app.handle, app.logger);
+  const listener = await listenAdminSocket({ path }, app.handle, app.logger);
   try {
     await test(listener);
   } finally {
@@ -98,7 +98,7 @@ Deno.test("listenAdminSocket() replaces the socket of a dead process, and never 
     await withSocket(path, async () => {
       equal(await statusOver(path), 200);
       const app = makeApp();
-      await rejects(listenAdminSocket(path, app.handle, app.logger), { kind: "config_invalid" });
+      await rejects(listenAdminSocket({ path }, app.handle, app.logger), { kind: "config_invalid" });
       equal(await statusOver(path), 200, "the first one still answers");
     });
   });
@@ -109,10 +109,10 @@ Deno.test("listenAdminSocket() touches nothing that is not a socket, and names a
     const app = makeApp();
     const file = `${folder}/notes.txt`;
     await Deno.writeTextFile(file, "keep me");
-    await rejects(listenAdminSocket(file, app.handle, app.logger), { kind: "config_invalid" });
+    await rejects(listenAdminSocket({ path: file }, app.handle, app.logger), { kind: "config_invalid" });
     equal(await Deno.readTextFile(file), "keep me");
     for (const path of [`${folder}/none/admin.sock`, `${folder}/${"x".repeat(120)}`]) {
-      await rejects(listenAdminSocket(path, app.handle, app.logger), { kind: "config_invalid" });
+      await rejects(listenAdminSocket({ path }, app.handle, app.logger), { kind: "config_invalid" });
     }
   });
 });

@@ -12,7 +12,13 @@
  */
 
 export { type AdminHandler, createAdminApp } from "./app.ts";
-export { type AdminAddress, type AdminListener, listenAdminSocket, listenAdminTcp } from "./listener.ts";
+export {
+  type AdminAddress,
+  type AdminListener,
+  type AdminSocketAddress,
+  listenAdminSocket,
+  listenAdminTcp,
+} from "./listener.ts";
 export type { AdminParts, AdminVault, BackupSource, ProcessFacts } from "./ports.ts";
 export { ADMIN_TOKEN_FILE, ensureAdminToken } from "./token_file.ts";
 export type { AddressesBody, BackupBody, StatusReport, TlsStatus } from "./wire.ts";

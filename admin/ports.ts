@@ -12,6 +12,7 @@ export interface AdminVault {
   readonly tokens: Pick<Vault["tokens"], "issue" | "rotate" | "revoke" | "show" | "list">;
   readonly roles: Pick<Vault["roles"], "list" | "show" | "create" | "update" | "delete">;
   readonly users: Pick<Vault["users"], "list" | "show" | "disable" | "enable">;
+  readonly operators: Pick<Vault["operators"], "identify" | "digestById" | "list" | "add" | "rotate" | "remove">;
   readonly secrets: Pick<Vault["secrets"], "list" | "rotate" | "retire">;
   readonly envelopes: Pick<Vault["envelopes"], "rewrap">;
   readonly keyRing: Pick<Vault["keyRing"], "list" | "show" | "generate" | "rotate" | "import" | "export">;
@@ -46,6 +47,8 @@ export interface AdminParts {
   readonly backups: BackupSource;
   /** The admin token, from `ensureAdminToken`; only its digest is kept. */
   readonly adminToken: string;
+  /** The user id that the server runs as; null where users have none. */
+  readonly uid: number | null;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: RandomSource;

@@ -9,11 +9,18 @@ import type { Context } from "@hono/hono";
 import { VaultError } from "../vault/errors.ts";
 import { type BodyLimits, type FieldReader, type FieldsOf, readFields } from "./body.ts";
 import type { AdminDoor } from "./guard.ts";
+import type { AdminOperator } from "./operator.ts";
+import type { OperatorScope } from "../vault/storage/records.ts";
 
 /** What Hono carries along with a request. */
 export interface AdminEnv {
   Bindings: { door: AdminDoor };
-  Variables: { limits: BodyLimits; route: string };
+  Variables: {
+    limits: BodyLimits;
+    route: string;
+    /** Who asks; absent on open routes. */
+    operator: AdminOperator;
+  };
 }
 
 /** A request on its way through. */
@@ -26,6 +33,8 @@ export interface AdminRoute {
   readonly path: string;
   /** Answers without a token, over TCP too. */
   readonly open?: true;
+  /** The scope that an operator must have; absent: `read` for GET, else `all`. */
+  readonly needs?: OperatorScope;
   /** The largest body; 1 MiB where absent. */
   readonly maxBodyBytes?: number;
   handle(context: AdminContext): Response | Promise<Response>;

@@ -141,7 +141,7 @@ Deno.test("an oversized body is refused before it is read, with and without its 
 });
 
 Deno.test("a body that trickles in is cut off, and others are answered meanwhile", async () => {
-  await using app = await serveApp(300);
+  await using app = await serveApp({ bodyTimeoutMs: 300 });
   const host = `127.0.0.1:${app.port}`;
   const started = performance.now();
   const headers = { host, "content-type": "application/json", "content-length": "1000" };
@@ -158,7 +158,7 @@ Deno.test("a body that trickles in is cut off, and others are answered meanwhile
 });
 
 Deno.test("a caller that goes away in the middle of its body leaves nothing behind", async () => {
-  await using app = await serveApp(500);
+  await using app = await serveApp({ bodyTimeoutMs: 500 });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: app.port });
   const head = `POST /tokens HTTP/1.1\r\nhost: 127.0.0.1:${app.port}\r\nauthorization: Bearer ${ADMIN_TOKEN}\r\n` +
     `content-type: application/json\r\ncontent-length: 100\r\n\r\n{"user":"a",`;

@@ -62,6 +62,20 @@ export interface LoginRow {
   readonly locked: boolean;
 }
 
+/** An operator of the vault. */
+export interface OperatorRow {
+  readonly name: string;
+  /** `read`, `tokens` or `all`. */
+  readonly scope: string;
+  readonly created_at: string;
+  readonly rotated_at: string | null;
+}
+
+/** `POST /operators` and `POST /operators/:name/rotate`: the only answers with a usable token. */
+export interface NewOperatorBody extends OperatorRow {
+  readonly token: string;
+}
+
 /** A root token of the identity API. */
 export interface RootTokenRow {
   readonly accessor: string;

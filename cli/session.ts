@@ -99,10 +99,23 @@ export async function connect(io: Io, globals: GlobalOptions, timeoutMs?: number
   }
   return await connectAdmin({
     dataDir: dataDirOf(io, globals),
+    ...operatorOptions(io),
     ...(adminAddr === undefined ? {} : { adminAddr }),
     ...(adminSocket === undefined ? {} : { adminSocket }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
+}
+
+/** Who the operator is: a token of their own, and who they were before sudo. */
+function operatorOptions(io: Io) {
+  const operatorToken = io.env("RUNEVAULT_OPERATOR_TOKEN");
+  const operatorTokenFile = io.env("RUNEVAULT_OPERATOR_TOKEN_FILE");
+  const sudoUser = io.env("SUDO_USER");
+  return {
+    ...(operatorToken ? { operatorToken } : {}),
+    ...(operatorTokenFile ? { operatorTokenFile } : {}),
+    ...(sudoUser && /^[\x21-\x7e]{1,64}$/.test(sudoUser) ? { sudoUser } : {}),
+  };
 }
 
 /** The data folder that the options, the environment or the defaults name; `usage` where none does. */

@@ -42,6 +42,8 @@ export interface Config {
   readonly admin: ListenAddress | null;
   /** Path of the admin socket; null: off. */
   readonly adminSocket: string | null;
+  /** Name or number of the group that may open the admin socket. */
+  readonly adminSocketGroup: string | undefined;
   readonly metrics: ListenAddress | null;
   /** TLS of gRPC. */
   readonly tls: TlsMode;
@@ -171,6 +173,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     rootTokenFile: raw.text("root_token_file"),
     admin: parseListenAddress(raw.text("admin_addr") ?? "127.0.0.1:8081", "--admin-addr"),
     adminSocket: offOr(raw.text("admin_socket"), `${dataDir}/admin.sock`),
+    adminSocketGroup: raw.text("admin_socket_group"),
     metrics: parseListenAddress(raw.text("metrics_addr") ?? "127.0.0.1:9090", "--metrics-addr"),
     tls,
     apiTls: raw.beside("tls", "api_tls") === "auto" ? "auto" : tls,
@@ -224,10 +227,19 @@ function assertConsistent(config: Config): void {
   if (tls === "off" && config.tlsClientCa !== undefined) {
     throw new VaultError("config_invalid", "--tls-client-ca needs TLS: take away --tls off");
   }
+  assertReachable(config);
   const remote = [grpc, api, admin, metrics].find((address) =>
     dev && address !== null && !isLoopbackHost(address.host)
   );
   if (remote) throw new VaultError("config_invalid", `--dev listens on loopback alone, not on ${remote.host}`);
+}
+
+/** The data folder is its owner's alone, so nobody of a group would come to a socket in it. */
+function assertReachable({ adminSocket, adminSocketGroup, dataDir }: Config): void {
+  if (adminSocketGroup === undefined || !adminSocket?.startsWith(`${dataDir}/`)) return;
+  throw new VaultError("config_invalid", "A group can't reach an admin socket in the data folder", {
+    hint: "give --admin-socket another place, such as /run/runevault/admin.sock",
+  });
 }
 
 /** Scheme, host and port alone, as RFC 8414 §2 wants of an issuer that paths are added to. */

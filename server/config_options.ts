@@ -38,6 +38,9 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
   option("admin_socket", "string", "admin API on a unix socket (default <data>/admin.sock; `off`)", {
     placeholder: "PATH",
   }),
+  option("admin_socket_group", "string", "a group that may open the admin socket too, each by an operator's token", {
+    placeholder: "GROUP",
+  }),
   option("api_addr", "string", "identity API (default 127.0.0.1:8200; `off`)", { placeholder: "ADDR" }),
   option("public_url", "string", "what identity tokens name as issuer (default: made from the address)", {
     placeholder: "URL",

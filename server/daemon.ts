@@ -309,7 +309,7 @@ export class Daemon {
       },
       tls,
       api,
-      admin: { ...ports, vault, facts, adminToken, identityApi, backups: this.#backups() },
+      admin: { ...ports, vault, facts, adminToken, uid: Deno.uid(), identityApi, backups: this.#backups() },
       monitoring: {
         metrics: () => metrics.render(),
         health: () => facts.healthReport(),

@@ -13,6 +13,7 @@ import type { ApiHandler } from "./http/api.ts";
 import { listenApi } from "./http/listener.ts";
 import { answerMonitoring, type MonitoringParts } from "./monitoring.ts";
 import type { PreparedTls } from "./listener_tls.ts";
+import { groupId } from "./user_groups.ts";
 import { formatListenAddress, type ListenAddress } from "./tls/mod.ts";
 
 /** How long requests of the HTTP ports may take to finish at a stop. */
@@ -61,7 +62,7 @@ export class Listeners {
       ? null
       : await this.#openMonitoring(config.metrics, folder, faces.monitoring);
     const admin = config.admin === null ? null : await this.#openAdmin(config.admin, folder, handler);
-    const socket = config.adminSocket === null ? null : await this.#openSocket(config.adminSocket, folder, handler);
+    const socket = config.adminSocket === null ? null : await this.#openSocket(config, folder, handler);
     const api = config.api === null ? null : this.#openApi(config.api, faces);
     const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, config.workers, faces);
     return { grpc, api, admin, admin_socket: socket, metrics };
@@ -103,8 +104,10 @@ export class Listeners {
     return listener.address;
   }
 
-  async #openSocket(path: string, folder: string, handler: AdminHandler): Promise<string> {
-    const listener = await listenAdminSocket(path, handler, this.#logger, folder);
+  async #openSocket(config: Config, folder: string, handler: AdminHandler): Promise<string> {
+    const group = config.adminSocketGroup;
+    const address = { path: config.adminSocket!, groupId: group === undefined ? undefined : await groupId(group) };
+    const listener = await listenAdminSocket(address, handler, this.#logger, folder);
     this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
     return listener.address;
   }

@@ -69,11 +69,11 @@ export interface VaultErrorOptions {
   readonly cause?: unknown;
 }
 
-const USER_TOKEN = /evt_[0-9a-f]{32}/g;
+const TOKEN = /(evt|adm|opr)_[0-9a-f]{32,}/g;
 
-/** Takes out what looks like a user token: one that was pasted in the wrong place must not be shown or logged. */
+/** Takes out what looks like a user's or operator's token: one that was pasted in the wrong place must not be shown or logged. */
 export function hideTokens(text: string): string {
-  return text.replace(USER_TOKEN, "evt_[hidden]");
+  return text.replace(TOKEN, "$1_[hidden]");
 }
 
 /** A failure whose `message` is safe to show to whoever asked. */

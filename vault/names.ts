@@ -31,6 +31,9 @@ export function isName(name: string): boolean {
  * in a name's place is not shown: messages are logged.
  */
 export function quoteName(name: string): string {
-  const shown = name.slice(0, 1000).replace(/evt_[0-9a-f]{8,}/gi, "evt_…");
+  const shown = name.slice(0, 1000).replace(
+    /(evt|adm|opr)_[0-9a-f]{8,}/gi,
+    (token) => `${token.slice(0, 4).toLowerCase()}…`,
+  );
   return JSON.stringify(shown.length > 80 ? `${shown.slice(0, 80)}…` : shown);
 }

@@ -9,10 +9,11 @@ import type { IdentityRecords } from "./storage/identity_records.ts";
 import type { Records } from "./storage/records.ts";
 
 /** The kinds of record that are held as plain tables. */
-export type TableKind = keyof IdentityRecords | keyof DatabaseRecords;
+export type TableKind = "operator" | keyof IdentityRecords | keyof DatabaseRecords;
 
 /** Every {@link TableKind}, in the order in which a store is read: what others refer to comes first. */
 export const TABLE_KINDS: readonly TableKind[] = [
+  "operator",
   "mount",
   "policy",
   "alias",

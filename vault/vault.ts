@@ -17,6 +17,7 @@ import type { SealKey } from "./keys/seal_key.ts";
 import { SecretService } from "./keys/secret_service.ts";
 import { TeamSecrets } from "./keys/team_secrets.ts";
 import type { NativeJwt } from "./oidc/native_jwt.ts";
+import { Operators } from "./operators/operators.ts";
 import type { Clock, Logger, RandomSource } from "./ports.ts";
 import { RoleService } from "./roles/role_service.ts";
 import { assertAccepted, type Rollback, type RollbackChoice, rollbackOf, settleRollback } from "./rollback/rollback.ts";
@@ -73,6 +74,7 @@ export class Vault {
   readonly tokens: TokenService;
   readonly roles: RoleService;
   readonly users: UserService;
+  readonly operators: Operators;
   readonly secrets: SecretService;
   readonly envelopes: EnvelopeService;
   readonly bundles: KeyBundles;
@@ -138,6 +140,7 @@ export class Vault {
     this.tokenExpiry = new TokenExpiry({ state, writer, clock, random });
     this.roles = new RoleService(state, writer);
     this.users = new UserService(state, writer, this.tokens);
+    this.operators = new Operators({ state, writer, clock, random });
     this.secrets = new SecretService(state, writer, sealKey, clock, random);
     this.envelopes = new EnvelopeService({ state, secrets, keys, random, logger, v1Policy: envelopeV1 });
     const folder = options.keysFolder;

@@ -5,6 +5,7 @@
  */
 
 import { defined, flag, optional, text, texts } from "../body.ts";
+import { assertMay } from "../operator.ts";
 import type { AdminVault } from "../ports.ts";
 import { assertNoRoleName } from "../role_names.ts";
 import { type AdminContext, type AdminRoute, bodyOf, nameIn } from "../route.ts";
@@ -13,10 +14,10 @@ import { type AdminContext, type AdminRoute, bodyOf, nameIn } from "../route.ts"
 export function accountRoutes(vault: Pick<AdminVault, "engine" | "users">): readonly AdminRoute[] {
   const { accounts } = vault.engine;
   return [
-    { method: "POST", path: "/users", handle: (c) => create(c, vault) },
-    { method: "POST", path: "/users/:name/password", handle: (c) => setPassword(c, accounts) },
-    { method: "POST", path: "/users/:name/link", handle: (c) => link(c, accounts) },
-    { method: "POST", path: "/users/:name/unlock", handle: (c) => unlock(c, accounts) },
+    { method: "POST", path: "/users", needs: "tokens", handle: (c) => create(c, vault) },
+    { method: "POST", path: "/users/:name/password", needs: "tokens", handle: (c) => setPassword(c, accounts) },
+    { method: "POST", path: "/users/:name/link", needs: "tokens", handle: (c) => link(c, accounts) },
+    { method: "POST", path: "/users/:name/unlock", needs: "tokens", handle: (c) => unlock(c, accounts) },
   ];
 }
 
@@ -30,6 +31,8 @@ async function create(c: AdminContext, vault: Pick<AdminVault, "engine" | "users
     policies: optional(texts),
     force: optional(flag),
   });
+  // Policies can be anything, and a role's name gives rights on databases: whoever may only issue tokens gives neither.
+  if (policies !== undefined || force) assertMay(c.get("operator"), "all");
   for (const name of [user, login ?? user]) assertNoRoleName(vault, name, force);
   await vault.engine.accounts.create({ name: user, password, ...defined({ login, policies }) });
   return c.json({ message: `Created the login of user ${JSON.stringify(user)}`, user }, 201);

@@ -16,8 +16,8 @@ type CutOff = AdminVault["engine"]["cutOff"];
 export function cutoffRoutes({ engine: { cutOff } }: Pick<AdminVault, "engine">): readonly AdminRoute[] {
   return [
     { method: "GET", path: "/users/:name/cutoff", handle: (c) => c.json(toBody(cutOff.show(nameIn(c, "name")))) },
-    { method: "POST", path: "/users/:name/cutoff", handle: (c) => cut(c, cutOff) },
-    { method: "POST", path: "/users/:name/restore", handle: (c) => restore(c, cutOff) },
+    { method: "POST", path: "/users/:name/cutoff", needs: "tokens", handle: (c) => cut(c, cutOff) },
+    { method: "POST", path: "/users/:name/restore", needs: "tokens", handle: (c) => restore(c, cutOff) },
   ];
 }
 

@@ -16,7 +16,7 @@ const MAX_KEY_FILES_BYTES = 32 * 1024 * 1024;
 /** The routes of FHE key sets. */
 export function keyRoutes({ keyRing }: Pick<AdminVault, "keyRing">): readonly AdminRoute[] {
   return [
-    { method: "GET", path: "/keys", handle: (c) => c.json({ keys: keyRing.list().map(toRow) }) },
+    { method: "GET", path: "/keys", needs: "all", handle: (c) => c.json({ keys: keyRing.list().map(toRow) }) },
     {
       method: "POST",
       path: "/keys/generate",
@@ -48,7 +48,7 @@ export function keyRoutes({ keyRing }: Pick<AdminVault, "keyRing">): readonly Ad
         return c.json(toRow(await keyRing.import(files, c.req.raw.signal)), 201);
       },
     },
-    { method: "GET", path: "/keys/:id", handle: (c) => c.json(toRow(keyRing.show(nameIn(c, "id")))) },
+    { method: "GET", path: "/keys/:id", needs: "all", handle: (c) => c.json(toRow(keyRing.show(nameIn(c, "id")))) },
     {
       method: "POST",
       path: "/keys/:id/export",

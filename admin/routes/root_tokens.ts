@@ -13,7 +13,12 @@ type RootTokens = AdminVault["engine"]["rootTokens"];
 /** The routes of root tokens. */
 export function rootTokenRoutes({ engine: { rootTokens } }: Pick<AdminVault, "engine">): readonly AdminRoute[] {
   return [
-    { method: "GET", path: "/root-tokens", handle: (c) => c.json({ root_tokens: rootTokens.list().map(toRow) }) },
+    {
+      method: "GET",
+      path: "/root-tokens",
+      needs: "all",
+      handle: (c) => c.json({ root_tokens: rootTokens.list().map(toRow) }),
+    },
     { method: "POST", path: "/root-tokens", handle: (c) => make(c, rootTokens) },
     { method: "DELETE", path: "/root-tokens/:name", handle: (c) => revoke(c, rootTokens) },
   ];

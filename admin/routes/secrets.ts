@@ -14,7 +14,7 @@ import type { SecretRow } from "../wire.ts";
 export function secretRoutes(vault: Pick<AdminVault, "secrets">): readonly AdminRoute[] {
   const { secrets } = vault;
   return [
-    { method: "GET", path: "/secrets", handle: (c) => c.json({ secrets: secrets.list().map(toRow) }) },
+    { method: "GET", path: "/secrets", needs: "all", handle: (c) => c.json({ secrets: secrets.list().map(toRow) }) },
     { method: "POST", path: "/secrets/rotate", handle: (c) => change(c, () => secrets.rotate()) },
     {
       method: "POST",

@@ -5,15 +5,17 @@
  */
 
 import { VaultError } from "../../vault/errors.ts";
+import type { Operators } from "../../vault/operators/operators.ts";
 import { isNonce, proofKeyFor, proveAdminToken } from "../admin_token.ts";
 import type { ProcessFacts } from "../ports.ts";
 import type { AdminContext, AdminRoute } from "../route.ts";
 
 /** What answers for proofs. */
 export interface ProofKeys {
-  /** SHA-256 of the admin token. */
-  readonly digest: Uint8Array;
-  /** Random and of this process; answers for ids that are not the token's. */
+  /** SHA-256 of `<data>/admin.token`. */
+  readonly rootDigest: Uint8Array;
+  readonly operators: Pick<Operators, "digestById">;
+  /** Random and of this process; answers for ids that are nobody's. */
   readonly decoyKey: Uint8Array;
 }
 
@@ -46,5 +48,6 @@ function prove(c: AdminContext, keys: ProofKeys): Response {
       hint: "send the first 16 hex digits of SHA-256(token)",
     });
   }
-  return c.json({ proof: proveAdminToken(proofKeyFor(id, keys.digest, keys.decoyKey), nonce, door.port) });
+  const digest = keys.operators.digestById(id) ?? keys.rootDigest;
+  return c.json({ proof: proveAdminToken(proofKeyFor(id, digest, keys.decoyKey), nonce, door.port) });
 }

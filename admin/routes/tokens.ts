@@ -14,6 +14,7 @@ import {
 } from "../../vault/mod.ts";
 import { quoteName } from "../../vault/names.ts";
 import { defined, flag, integer, optional, text } from "../body.ts";
+import { assertMay } from "../operator.ts";
 import type { AdminVault } from "../ports.ts";
 import { assertNoRoleName } from "../role_names.ts";
 import { type AdminContext, type AdminRoute, bodyOf, nameIn, pageIn } from "../route.ts";
@@ -29,10 +30,10 @@ export function tokenRoutes(vault: Pick<AdminVault, "tokens" | "users" | "engine
       path: "/tokens",
       handle: (c) => c.body(streamRows("tokens", tokens.list(pageIn(c)), toRow), JSON_OK),
     },
-    { method: "POST", path: "/tokens", handle: (c) => issue(c, vault) },
+    { method: "POST", path: "/tokens", needs: "tokens", handle: (c) => issue(c, vault) },
     { method: "GET", path: "/tokens/:user", handle: (c) => c.json(toDetail(tokens.show(nameIn(c, "user")))) },
-    { method: "DELETE", path: "/tokens/:user", handle: (c) => revoke(c, vault) },
-    { method: "POST", path: "/tokens/:user/rotate", handle: (c) => rotate(c, tokens) },
+    { method: "DELETE", path: "/tokens/:user", needs: "tokens", handle: (c) => revoke(c, vault) },
+    { method: "POST", path: "/tokens/:user/rotate", needs: "tokens", handle: (c) => rotate(c, tokens) },
   ];
 }
 
@@ -52,6 +53,8 @@ const JSON_OK = { status: 200, headers: { "content-type": "application/json" } }
 async function issue(c: AdminContext, vault: Pick<AdminVault, "tokens" | "users" | "engine">): Promise<Response> {
   const fields = { user: text, role: text, expires_days: optional(integer), force: optional(flag) };
   const body = await bodyOf(c, fields);
+  // A role's name may give rights on databases: that is more than issuing tokens.
+  if (body.force) assertMay(c.get("operator"), "all");
   assertNoRoleName(vault, body.user, body.force);
   const wanted = { user: body.user, role: body.role, ...defined({ expiresDays: body.expires_days }) };
   return c.json(toIssued(await vault.tokens.issue(wanted)), 201);

@@ -17,8 +17,18 @@ export function userRoutes(vault: Pick<AdminVault, "users" | "engine">): readonl
   return [
     { method: "GET", path: "/users", handle: (c) => list(c, users) },
     { method: "GET", path: "/users/:name", handle: (c) => show(c, users, engine.accounts) },
-    { method: "POST", path: "/users/:name/disable", handle: (c) => change(c, (name) => users.disable(name)) },
-    { method: "POST", path: "/users/:name/enable", handle: (c) => change(c, (name) => users.enable(name)) },
+    {
+      method: "POST",
+      path: "/users/:name/disable",
+      needs: "tokens",
+      handle: (c) => change(c, (name) => users.disable(name)),
+    },
+    {
+      method: "POST",
+      path: "/users/:name/enable",
+      needs: "tokens",
+      handle: (c) => change(c, (name) => users.enable(name)),
+    },
   ];
 }
 

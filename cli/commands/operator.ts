@@ -1,18 +1,21 @@
 /**
- * `runevault operator …`: root tokens of the identity API, which are made on the machine alone.
+ * `runevault operator …`: who may manage the vault, and root tokens of the identity API.
  *
  * @module
  */
 
 import { adminPath } from "../../admin/client.ts";
-import type { NewRootTokenBody, RootTokenRow } from "../../admin/wire.ts";
+import type { NewOperatorBody, NewRootTokenBody, OperatorRow, RootTokenRow } from "../../admin/wire.ts";
 import { facts, messageLine, table } from "../format.ts";
-import { type CliContext, examples, type Root } from "../program.ts";
+import type { Io } from "../io.ts";
+import { type CliContext, examples, type Group, type Root } from "../program.ts";
 import { answer } from "../session.ts";
 
 /** Adds the commands for operators. */
 export function addOperatorCommands(root: Root, { io }: CliContext): void {
-  const operator = root.command("operator").helpCommand(false).description("Root tokens of the identity API.");
+  const operator = root.command("operator").helpCommand(false)
+    .description("Who may manage the vault, and root tokens of the identity API.");
+  addOwnCommands(operator, io);
 
   operator.command("init").description("Make a root token and print it, once.")
     .addHelpText("after", examples("runevault operator init"))
@@ -48,6 +51,49 @@ export function addOperatorCommands(root: Root, { io }: CliContext): void {
         messageLine,
       );
     });
+}
+
+/** Adds the commands for operators themselves. */
+function addOwnCommands(operator: Group, io: Io): void {
+  operator.command("add").description("Let somebody manage the vault; their token is printed, once.")
+    .argument("<name>", "who it is: their doings bear this name")
+    .requiredOption("--scope <SCOPE>", "read, tokens (tokens and users too) or all")
+    .addHelpText("after", examples("runevault operator add carol --scope tokens"))
+    .action(async (name, { scope }, command) => {
+      const question = { method: "POST" as const, path: "/operators", body: { name, scope } };
+      await answer<NewOperatorBody>(io, command.optsWithGlobals(), question, showOperator);
+    });
+
+  operator.command("list").description("List the operators; `root`, whose token is admin.token, is always there.")
+    .addHelpText("after", examples("runevault operator list"))
+    .action(async (_options, command) => {
+      const show = ({ operators }: { operators: OperatorRow[] }) =>
+        table(
+          ["OPERATOR", "SCOPE", "CREATED", "ROTATED"],
+          operators.map((row) => [row.name, row.scope, row.created_at, row.rotated_at ?? "-"]),
+        );
+      await answer(io, command.optsWithGlobals(), { method: "GET", path: "/operators" }, show);
+    });
+
+  operator.command("rotate").description("Give an operator a new token; the old one stops at once.")
+    .argument("<name>", "the operator's name")
+    .addHelpText("after", examples("runevault operator rotate carol"))
+    .action(async (name, _options, command) => {
+      const question = { method: "POST" as const, path: adminPath`/operators/${name}/rotate`, body: {} };
+      await answer<NewOperatorBody>(io, command.optsWithGlobals(), question, showOperator);
+    });
+
+  operator.command("remove").description("End an operator and their token.")
+    .argument("<name>", "the operator's name")
+    .addHelpText("after", examples("runevault operator remove carol"))
+    .action(async (name, _options, command) => {
+      const question = { method: "DELETE" as const, path: adminPath`/operators/${name}` };
+      await answer(io, command.optsWithGlobals(), question, messageLine);
+    });
+}
+
+function showOperator({ name, scope, token }: NewOperatorBody): string {
+  return facts([["Operator", name], ["Scope", scope], ["Token", token]]);
 }
 
 function showNew({ accessor, created_at, token }: NewRootTokenBody): string {

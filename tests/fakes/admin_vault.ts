@@ -14,6 +14,10 @@ import { parseRateLimit } from "../../vault/roles/rate_limit.ts";
 /** 2026-03-20T10:00:00Z */
 export const FAKE_NOW = Date.UTC(2026, 2, 20, 10);
 
+/** Tokens of operators with the scopes `read` and `tokens`. */
+export const FAKE_READER = `opr_${"1".repeat(64)}`;
+export const FAKE_ISSUER = `opr_${"2".repeat(64)}`;
+
 const MEMBER: Role = {
   name: "member",
   scope: ["get_public_key", "decrypt_scores", "decrypt_metadata"],
@@ -54,6 +58,7 @@ export function fakeAdminVault(): FakeAdminVault {
     tokens: fakeTokens(rows, former, roles, change),
     roles: fakeRoles(roles, change),
     users: fakeUsers(rows, former, disabled, change),
+    operators: fakeOperators(change),
     secrets: fakeSecrets(change),
     envelopes: { rewrap: (envelopes) => Promise.resolve(envelopes.map(fakeRewrap)) },
     keyRing: fakeKeyRing(change),
@@ -90,6 +95,28 @@ function fakeAccounts(change: Change): AdminVault["engine"]["accounts"] {
     link: (name, login) => Promise.resolve(change(`link ${name} ${login}`)),
     unlock: (name) => change(`unlock ${name}`),
     loginsOf: () => [],
+  };
+}
+
+/** Two operators, named by their scopes. */
+function fakeOperators(change: Change): AdminVault["operators"] {
+  const tokens: Readonly<Record<string, string>> = { read: FAKE_READER, tokens: FAKE_ISSUER };
+  const summary = (
+    name: string,
+  ) => ({ name, scope: name === "read" ? "read" : "tokens", createdAt: FAKE_NOW } as const);
+  return {
+    identify: (token) => Object.keys(tokens).filter((name) => tokens[name] === token).map(summary)[0],
+    digestById: () => undefined,
+    list: () => Object.keys(tokens).map(summary),
+    add: (name, scope) => {
+      change(`operator ${name} ${scope}`);
+      return Promise.resolve({ ...summary(name), token: `opr_${"ab".repeat(32)}` });
+    },
+    rotate: (name) => {
+      change(`rotate operator ${name}`);
+      return Promise.resolve({ ...summary(name), token: `opr_${"cd".repeat(32)}` });
+    },
+    remove: (name) => Promise.resolve(change(`remove operator ${name}`)),
   };
 }
 

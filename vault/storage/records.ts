@@ -144,11 +144,26 @@ export interface FheKeyRecord {
   readonly evaluationKeySha256: string | null;
 }
 
+/** What an operator may do: look; manage tokens and users; everything. */
+export type OperatorScope = "read" | "tokens" | "all";
+
+/** One operator of the vault, without their token. Key: the name, lower case. */
+export interface OperatorRecord {
+  readonly name: string;
+  readonly scope: OperatorScope;
+  /** SHA-256 of the token as UTF-8, 64 lower-case hex digits. */
+  readonly tokenHash: string;
+  readonly createdAt: number;
+  /** When their token was last replaced. */
+  readonly rotatedAt?: number;
+}
+
 /** The record type of each kind. */
 export interface Records extends IdentityRecords, DatabaseRecords {
   readonly meta: MetaRecord;
   readonly secret: SecretVersionRecord;
   readonly role: RoleRecord;
+  readonly operator: OperatorRecord;
   readonly user: UserRecord;
   readonly user_token: UserTokenRecord;
   readonly fhe_key: FheKeyRecord;

@@ -120,8 +120,16 @@ function isOpen(request: Request): boolean {
 function serve({ vault, changes }: { vault: AdminVault; changes: () => number }): Served {
   const logger = new MemoryLogger();
   const random = seededRandom("the admin API, fuzzed");
-  const around = { facts: FACTS, backups: fakeBackups, adminToken: PLANTED.adminToken };
-  const parts = { vault, ...around, logger, clock: new FakeClock(FAKE_NOW), random };
+  const parts = {
+    vault,
+    facts: FACTS,
+    backups: fakeBackups,
+    adminToken: PLANTED.adminToken,
+    uid: 0,
+    logger,
+    clock: new FakeClock(FAKE_NOW),
+    random,
+  };
   return { logger, changes, handle: createAdminApp(parts) };
 }
 

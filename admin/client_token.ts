@@ -1,0 +1,56 @@
+/**
+ * Whose token a client sends: an operator's own where one is given, else that of the data folder.
+ *
+ * @module
+ */
+
+import { VaultError } from "../vault/errors.ts";
+import { parseOperatorToken } from "./admin_token.ts";
+
+/** Anything longer is no token. */
+const MAX_CHARS = 200;
+
+/** Where an operator keeps their token. */
+export interface OperatorTokenOptions {
+  /** A file with the token on one line. */
+  readonly operatorTokenFile?: string;
+  /** The token itself. */
+  readonly operatorToken?: string;
+}
+
+/**
+ * The operator's own token; undefined where none is given.
+ *
+ * @throws {VaultError} `token_invalid` for a file that can't be read or holds none; the text never shows it.
+ */
+export async function ownToken(options: OperatorTokenOptions): Promise<string | undefined> {
+  const { operatorToken: given, operatorTokenFile: path } = options;
+  if (given !== undefined) return checked(given, "RUNEVAULT_OPERATOR_TOKEN");
+  return path === undefined ? undefined : checked(await readToken(path), path);
+}
+
+/** The token in `<data>/admin.token`, for those who may read it; undefined for others. */
+export async function folderToken(dataDir: string): Promise<string | undefined> {
+  try {
+    return parseOperatorToken(await Deno.readTextFile(`${dataDir}/admin.token`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
+
+function checked(text: string, place: string): string {
+  const token = parseOperatorToken(text.slice(0, MAX_CHARS));
+  if (token !== undefined) return token;
+  throw new VaultError("token_invalid", `${place} holds no operator's token`, {
+    hint: "a token begins with opr_; `runevault operator add` makes one",
+  });
+}
+
+async function readToken(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    throw new VaultError("token_invalid", `The operator's token in ${path} can't be read`, { cause });
+  }
+}
