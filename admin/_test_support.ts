@@ -63,6 +63,7 @@ export function makeApp({ bodyTimeoutMs = 30_000, identityApi, operators }: AppO
     vault: operators === undefined ? vault : { ...vault, operators },
     facts: fakeFacts,
     backups: fakeBackups,
+    tls: { renew: null },
     adminToken: ADMIN_TOKEN,
     uid: 1000,
     logger,

@@ -25,6 +25,7 @@ import { rootTokenRoutes } from "./routes/root_tokens.ts";
 import { roleRoutes } from "./routes/roles.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { statusRoutes } from "./routes/status.ts";
+import { tlsRoutes } from "./routes/tls.ts";
 import { tokenRoutes } from "./routes/tokens.ts";
 import { userRoutes } from "./routes/users.ts";
 
@@ -62,6 +63,7 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
     ...fileRoutes(parts.vault),
     ...clockRoutes(parts.vault),
     ...backupRoutes(parts.backups),
+    ...tlsRoutes(parts.tls),
     ...statusRoutes(parts.facts, keys),
   ];
   const app = new Hono<AdminEnv>();

@@ -40,11 +40,18 @@ export interface BackupSource {
   fetch(id: string): ReadableStream<Uint8Array>;
 }
 
+/** The certificates of the running server. */
+export interface TlsControl {
+  /** Replaces the server certificate now; null where the vault doesn't make it. */
+  readonly renew: (() => Promise<void>) | null;
+}
+
 /** Everything that the admin API is made of. */
 export interface AdminParts {
   readonly vault: AdminVault;
   readonly facts: ProcessFacts;
   readonly backups: BackupSource;
+  readonly tls: TlsControl;
   /** The admin token, from `ensureAdminToken`; only its digest is kept. */
   readonly adminToken: string;
   /** The user id that the server runs as; null where users have none. */

@@ -211,6 +211,11 @@ export interface TlsStatus {
   readonly ca_path: string | null;
 }
 
+/** `POST /tls/renew`. */
+export interface RenewedTlsBody {
+  readonly message: string;
+}
+
 /** `GET /status`. */
 export interface StatusReport {
   readonly version: string;

@@ -28,6 +28,7 @@ import { addRoleCommands } from "./commands/role.ts";
 import { addSecretCommands } from "./commands/secret.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addStatusCommands } from "./commands/status.ts";
+import { addTlsCommands } from "./commands/tls.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addUserCommands } from "./commands/user.ts";
 import { errorJson, errorText } from "./format.ts";
@@ -74,6 +75,7 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addKeyCommands(root, context);
   addRewrapCommand(root, context);
   addBackupCommands(root, context);
+  addTlsCommands(root, context);
   addFileCommands(root, context);
   addClockCommands(root, context);
   addStatusCommands(root, context);

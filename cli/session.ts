@@ -77,7 +77,8 @@ async function alsoOffline<T>(
   return await withOfflineVault(dataDirOf(io, globals), output, (adminSocket) => work({ ...globals, adminSocket }));
 }
 
-async function isServing(io: Io, globals: GlobalOptions): Promise<boolean> {
+/** Whether a server answers where these options say. */
+export async function isServing(io: Io, globals: GlobalOptions): Promise<boolean> {
   try {
     using _client = await connect(io, globals);
     return true;

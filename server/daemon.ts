@@ -35,6 +35,7 @@ import { ProcessFacts } from "./process_facts.ts";
 import { loadEnvectorKey, loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { systemdEnvironment, SystemdNotifier } from "./systemd.ts";
+import { watchCertificateEnds } from "./tls_watch.ts";
 import { assertWorkersPossible } from "./workers.ts";
 
 /** Whoever logs in waits for a core; the rest of the vault needs the others. */
@@ -269,6 +270,7 @@ export class Daemon {
     const tls = await prepareTls(this.#config, around);
     const shared = tls.grpc ?? tls.api;
     if (shared !== null) this.#undo.push(() => shared.material.close());
+    this.#undo.push(watchCertificateEnds(shared, around));
     return tls;
   }
 
@@ -309,7 +311,16 @@ export class Daemon {
       },
       tls,
       api,
-      admin: { ...ports, vault, facts, adminToken, uid: Deno.uid(), identityApi, backups: this.#backups() },
+      admin: {
+        ...ports,
+        vault,
+        facts,
+        adminToken,
+        uid: Deno.uid(),
+        identityApi,
+        backups: this.#backups(),
+        tls: { renew: (tls.grpc ?? tls.api)?.renew ?? null },
+      },
       monitoring: {
         metrics: () => metrics.render(),
         health: () => facts.healthReport(),

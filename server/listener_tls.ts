@@ -10,6 +10,7 @@ import type { Config } from "./config.ts";
 import { canServeGrpcOverTls } from "./grpc/runtime.ts";
 import {
   assertPlaintextAllowed,
+  type AutoTlsOptions,
   collectTlsNames,
   ensureAutoTls,
   loadClientCa,
@@ -25,6 +26,10 @@ export interface ListenerTls {
   /** SHA-256 of the private authority, for pinning; null where the operator brought the certificate. */
   readonly caSha256: string | null;
   readonly caPath: string | null;
+  /** When the private authority ends, ms since 1970; null where the operator brought the certificate. */
+  readonly caNotAfter: number | null;
+  /** Replaces the server certificate now; null where the operator brought it. */
+  readonly renew: (() => Promise<void>) | null;
 }
 
 /** What is needed from the process. */
@@ -99,7 +104,7 @@ async function fromFiles(
     clock: around.clock,
     logger: around.logger,
   });
-  return { material, clientCaPem, caSha256: null, caPath: null };
+  return { material, clientCaPem, caSha256: null, caPath: null, caNotAfter: null, renew: null };
 }
 
 async function automatic(
@@ -107,16 +112,19 @@ async function automatic(
   around: TlsSurroundings,
   clientCaPem: string | undefined,
 ): Promise<ListenerTls> {
-  const addresses = Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address) ?? []);
-  const names = collectTlsNames({ hostname: hostname(), addresses, tlsHostnames: config.tlsHostnames });
-  const auto = await ensureAutoTls({
-    dir: `${config.dataDir}/tls`,
-    names,
-    keyMode: { credentialsDir: around.credentialsDir },
-    clock: around.clock,
-    random: around.random,
-    logger: around.logger,
-  });
+  const auto = await ensureAutoTls(autoTlsOptions(config.dataDir, config.tlsHostnames, around));
   if (auto.isNew) around.logger.log("info", "tls_ca_made", { path: auto.paths.caCert, sha256: auto.caFingerprint });
-  return { material: auto.material, clientCaPem, caSha256: auto.caFingerprint, caPath: auto.paths.caCert };
+  const { material, caFingerprint, caNotAfter, paths, renew } = auto;
+  return { material, clientCaPem, caSha256: caFingerprint, caPath: paths.caCert, caNotAfter, renew };
+}
+
+/** What the certificates of a data folder are made from: the names that were asked for, and those of this host. */
+export function autoTlsOptions(
+  dataDir: string,
+  tlsHostnames: readonly string[],
+  { clock, random, logger, credentialsDir }: TlsSurroundings,
+): AutoTlsOptions {
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address) ?? []);
+  const names = collectTlsNames({ hostname: hostname(), addresses, tlsHostnames });
+  return { dir: `${dataDir}/tls`, names, keyMode: { credentialsDir }, clock, random, logger };
 }

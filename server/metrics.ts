@@ -29,6 +29,8 @@ export interface ProcessReadings {
   /** The event loop's longest pause since the last reading. */
   loopDelaySeconds(): number;
   uptimeSeconds(): number;
+  /** The certificates in use and their ends, in ms since 1970. */
+  certificateEnds(): readonly { readonly certificate: string; readonly notAfter: number }[];
 }
 
 const HEALTH_VALUE = { healthy: 1, degraded: 0.5, unhealthy: 0 } as const;
@@ -124,6 +126,7 @@ export class Metrics {
       ],
       ["vault_uptime_seconds", "Seconds since the start", () => readings.uptimeSeconds()],
     ];
+    this.#addCertificateEnds(readings);
     for (const [name, help, read] of gauges) {
       new Gauge({
         name,
@@ -134,5 +137,18 @@ export class Metrics {
         },
       });
     }
+  }
+
+  #addCertificateEnds(readings: ProcessReadings): void {
+    new Gauge({
+      name: "runevault_tls_certificate_expiry_seconds",
+      help: "When the certificate in use ends, in seconds since 1970",
+      labelNames: ["certificate"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const { certificate, notAfter } of readings.certificateEnds()) this.set({ certificate }, notAfter / 1000);
+      },
+    });
   }
 }

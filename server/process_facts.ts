@@ -11,6 +11,7 @@ import { VERSION } from "../version.ts";
 import type { Config } from "./config.ts";
 import { LoopDelay } from "./loop_delay.ts";
 import type { ListenerTls } from "./listener_tls.ts";
+import { type CertificateEnd, certificateEnds } from "./tls_watch.ts";
 import type { Addresses } from "./listeners.ts";
 import type { ProcessReadings } from "./metrics.ts";
 import type { Health } from "./monitoring.ts";
@@ -85,6 +86,10 @@ export class ProcessFacts implements ProcessReadings {
 
   uptimeSeconds(): number {
     return (this.#clock.monotonic() - this.#startedMonotonic) / 1000;
+  }
+
+  certificateEnds(): CertificateEnd[] {
+    return certificateEnds(this.#tls);
   }
 
   /** For the admin API. */

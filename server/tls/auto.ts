@@ -52,6 +52,8 @@ export interface AutoTls {
   readonly caNotAfter: number;
   /** True when the authority was made just now, so that agents have yet to be told. */
   readonly isNew: boolean;
+  /** Replaces the server certificate now, whether or not it is due; see {@link renewServerPair}. */
+  renew(): Promise<void>;
 }
 
 const HOUR_SECONDS = 60 * 60;
@@ -73,8 +75,10 @@ export async function ensureAutoTls(options: AutoTlsOptions): Promise<AutoTls> {
   await assertPrivateFolder(options.dir);
   const { ca, isNew, names } = await bringUpToDate(options, makeAll);
   logLeftOut(options, names);
+  const turns = new Turns();
   return {
-    material: await keepUpToDate(options),
+    material: await keepUpToDate(options, turns),
+    renew: () => turns.take(() => renewServerPair(options)),
     paths: autoTlsPaths(options.dir),
     caPem: ca.certPem,
     caFingerprint: ca.certificate.fingerprint256,
@@ -90,7 +94,7 @@ function logLeftOut(options: AutoTlsOptions, kept: TlsNames): void {
 }
 
 /** Serves what lies in the folder, and renews it in time. */
-async function keepUpToDate(options: AutoTlsOptions): Promise<TlsMaterial> {
+async function keepUpToDate(options: AutoTlsOptions, turns: Turns): Promise<TlsMaterial> {
   const { serverCert, serverKey } = autoTlsPaths(options.dir);
   const { clock, logger, keyMode, reloadIntervalSeconds } = options;
   const files = await watchTlsFiles({
@@ -101,7 +105,7 @@ async function keepUpToDate(options: AutoTlsOptions): Promise<TlsMaterial> {
     clock,
     logger,
   });
-  const renewal = repeat(options.renewalIntervalSeconds ?? HOUR_SECONDS, () => renew(options));
+  const renewal = repeat(options.renewalIntervalSeconds ?? HOUR_SECONDS, () => turns.take(() => renew(options)));
   return {
     current: () => files.current(),
     onChange: (listener) => files.onChange(listener),
@@ -113,6 +117,57 @@ async function keepUpToDate(options: AutoTlsOptions): Promise<TlsMaterial> {
       await files.close();
     },
   };
+}
+
+/** Lets one writer of the folder wait for the other. */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+}
+
+/**
+ * Replaces the server certificate in a folder that nobody else writes to, by the same authority.
+ *
+ * @throws {VaultError} `config_invalid` where there is no authority yet, or for a name that it may not sign.
+ */
+export async function renewServerPair(options: AutoTlsOptions): Promise<void> {
+  await recoverFileSet(options.dir);
+  const { ca } = await readAutoTlsFiles(options.dir, options.keyMode ?? {}, options.clock.now());
+  if (ca === null) {
+    throw new VaultError("config_invalid", `There is no CA in "${options.dir}"`, {
+      hint: "the first start of `runevault serve` with --tls auto makes one, and so does `runevault tls ca --new`",
+    });
+  }
+  await replaceServerPair(options, ca, await signableNames(options, ca));
+}
+
+/**
+ * Makes a new authority with a server certificate, in a folder that nobody else writes to; what was there is kept
+ * beside it.
+ *
+ * @returns Where the old folder is now; null where there was none.
+ */
+export async function replaceAuthority(options: AutoTlsOptions): Promise<string | null> {
+  const aside = `${options.dir}.old-${new Date(options.clock.now()).toISOString().replace(/[:.]/g, "-")}`;
+  const moved = await moveAway(options.dir, aside);
+  await makePrivateFolder(options.dir);
+  await makeAll(options, union(options.names.asked, options.names.detected));
+  return moved ? aside : null;
+}
+
+async function moveAway(from: string, to: string): Promise<boolean> {
+  try {
+    await Deno.rename(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** What cannot be renewed now is tried again; the certificate in use has 30 days left when this begins to matter. */

@@ -20,11 +20,13 @@ export {
   type ListenAddress,
   parseListenAddress,
 } from "./addresses.ts";
-export { type AutoTls, type AutoTlsOptions, ensureAutoTls } from "./auto.ts";
-export { type AutoTlsPaths, autoTlsPaths } from "./auto_files.ts";
+export { type AutoTls, type AutoTlsOptions, ensureAutoTls, renewServerPair, replaceAuthority } from "./auto.ts";
+export { type AutoTlsPaths, autoTlsPaths, readAutoTlsFiles } from "./auto_files.ts";
 export { type ClientAuthorities, type ClientCaOptions, loadClientCa } from "./client_ca.ts";
 export { type TlsFilesOptions, watchTlsFiles } from "./files.ts";
 export type { TlsMaterial, TlsPair } from "./material.ts";
 export { collectTlsNames, type TlsNames, type TlsNameSources, type WantedTlsNames } from "./names.ts";
 export { assertMatchingPair, type MatchingPair, type PairNames } from "./pair.ts";
-export type { KeyModeRule } from "./tls_file.ts";
+export { permittedDnsNames } from "./private_ca.ts";
+export { type CertificateReport, type CertificateRole, daysLeft, expiryWarning, reportOf } from "./report.ts";
+export { type KeyModeRule, readKeyFile, readPublicFile } from "./tls_file.ts";

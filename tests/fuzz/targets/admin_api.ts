@@ -124,6 +124,7 @@ function serve({ vault, changes }: { vault: AdminVault; changes: () => number })
     vault,
     facts: FACTS,
     backups: fakeBackups,
+    tls: { renew: null },
     adminToken: PLANTED.adminToken,
     uid: 0,
     logger,
