@@ -8,6 +8,7 @@ import { equal } from "node:assert/strict";
 import { DATABASE_PLUGINS } from "../../databases/mod.ts";
 import { type Answered, type TestApi, withApi } from "../../server/http/_test_support.ts";
 import { systemClock, systemRandom } from "../../server/clock.ts";
+import { type Faults, withFaults } from "./_faults.ts";
 import {
   serversAreThere,
   startMariaDb,
@@ -27,7 +28,22 @@ export interface Issued {
 
 /** A vault with `database/` mounted, and a connection `main` to the server. */
 export class DatabaseApi {
-  constructor(readonly api: TestApi, readonly server: TestServer) {}
+  /** What goes wrong between the vault and the server. */
+  readonly faults: Faults;
+
+  constructor(readonly api: TestApi, readonly server: TestServer, faults: Faults) {
+    this.faults = faults;
+  }
+
+  /** The accessor of the mount. */
+  get accessor(): string {
+    return this.api.vault.vault.engine.mounts.byPath("secret", "database/")!.accessor;
+  }
+
+  /** A server of the other kind. */
+  otherServer(): Promise<TestServer> {
+    return sharedServer(this.server.kind === "mysql" ? "postgresql" : "mysql");
+  }
 
   get engine() {
     return this.api.vault.vault.engine.database;
@@ -112,6 +128,12 @@ export class DatabaseApi {
 
 const servers: { [K in TestServer["kind"]]?: TestServer } = {};
 
+async function sharedServer(kind: TestServer["kind"]): Promise<TestServer> {
+  return servers[kind] ??= await START[kind]();
+}
+
+const START = { mysql: startMariaDb, postgresql: startPostgres };
+
 /**
  * Declares one test for each kind of server. A file's tests share servers, which end with the process's last test.
  *
@@ -129,18 +151,18 @@ export function databaseTest(
       sanitizeOps: false,
       sanitizeResources: false,
       fn: async () => {
-        const start = kind === "mysql" ? startMariaDb : startPostgres;
-        const server = fresh ? await start() : servers[kind] ??= await start();
+        const server = fresh ? await START[kind]() : await sharedServer(kind);
+        const faults: Faults = {};
         try {
           await withApi(async (api) => {
-            const it = new DatabaseApi(api, server);
+            const it = new DatabaseApi(api, server, faults);
             await it.prepare();
             try {
               await use(it);
             } finally {
               await it.clean();
             }
-          }, { databasePlugins: DATABASE_PLUGINS, clock: systemClock, random: systemRandom });
+          }, { databasePlugins: withFaults(DATABASE_PLUGINS, faults), clock: systemClock, random: systemRandom });
         } finally {
           if (fresh) await server[Symbol.asyncDispose]();
         }

@@ -28,6 +28,8 @@ export interface TestServer extends AsyncDisposable {
   dropByHand(username: string): Promise<void>;
   /** Runs a statement as the server's own administrator. */
   admin(sql: string): Promise<Record<string, unknown>[]>;
+  /** Runs a statement as the account that the vault has. */
+  asVault(sql: string): Promise<void>;
   /** Whether somebody is let in. */
   logsIn(username: string, password: string): Promise<boolean>;
   /** Opens a session that stays; the function tells whether it still answers. */
@@ -181,6 +183,11 @@ export async function startMariaDb(): Promise<TestServer> {
     revocation: ["DROP USER '{{name}}'@'%'"],
     dropByHand: async (username) => void await query(`DROP USER '${username}'@'%'`),
     admin: query,
+    asVault: async (sql) => {
+      const connection = await connect(VAULT_USER, VAULT_PASSWORD);
+      await connection.query(sql);
+      await connection.end();
+    },
     logsIn: async (user, password) => {
       try {
         const connection = await connect(user, password);
@@ -248,6 +255,11 @@ export async function startPostgres(): Promise<TestServer> {
   await query(`GRANT pg_signal_backend TO ${VAULT_USER}`);
   await query(`GRANT SELECT ON notes TO ${VAULT_USER} WITH GRANT OPTION`);
   await query(`GRANT CONNECT ON DATABASE app TO ${VAULT_USER} WITH GRANT OPTION`);
+  const asVault = async (sql: string) => {
+    const client = connect(VAULT_USER, VAULT_PASSWORD);
+    await client.unsafe(sql);
+    await client.end({ timeout: 1 });
+  };
   return {
     kind: "postgresql",
     pluginName: "postgresql-database-plugin",
@@ -257,13 +269,10 @@ export async function startPostgres(): Promise<TestServer> {
       `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'; GRANT SELECT ON notes TO "{{name}}"`,
     ],
     revocation: ['REVOKE ALL ON notes FROM "{{name}}"; DROP ROLE "{{name}}"'],
-    dropByHand: async (username) => {
-      // By whoever granted: nobody else's REVOKE takes the grant away.
-      const client = connect(VAULT_USER, VAULT_PASSWORD);
-      await client.unsafe(`REVOKE ALL ON notes FROM "${username}"; DROP ROLE "${username}"`);
-      await client.end({ timeout: 1 });
-    },
+    // By whoever granted: nobody else's REVOKE takes the grant away.
+    dropByHand: (username) => asVault(`REVOKE ALL ON notes FROM "${username}"; DROP ROLE "${username}"`),
     admin: query,
+    asVault,
     logsIn: async (user, secret) => {
       const client = connect(user, secret);
       try {
