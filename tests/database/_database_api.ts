@@ -95,6 +95,21 @@ export class DatabaseApi {
     return (await this.api.login(name)).client_token;
   }
 
+  /** A root token. */
+  async rootToken(): Promise<string> {
+    return (await this.api.vault.vault.engine.rootTokens.make()).token;
+  }
+
+  /** A role whose evt tokens may read all credentials. */
+  async evtRole(name: string): Promise<void> {
+    await this.api.policy(
+      "creds",
+      `path "database/creds/*" { capabilities = ["read"] }\npath "auth/token/create" { capabilities = ["create", "update"] }`,
+    );
+    const role = { name, scope: ["get_bundle"], topK: 1, rateLimit: "1000/60s", policies: ["creds"] };
+    await this.api.vault.vault.roles.create(role);
+  }
+
   read(role: string, token: string): Promise<Answered> {
     return this.api.call("GET", `database/creds/${role}`, { token });
   }

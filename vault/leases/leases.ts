@@ -149,7 +149,8 @@ export class Leases {
       `TTL of "${formatSeconds(wanted)}" exceeded the effective max_ttl of "${formatSeconds(left)}"; ` +
       "TTL value is capped accordingly",
     ];
-    const expiresAt = now + Math.min(wanted, left) * 1000;
+    const ttl = Math.min(wanted, left);
+    const expiresAt = now + ttl * 1000;
     await this.#backend.renew(lease, expiresAt).catch((error: unknown) => {
       throw new VaultError("invalid_argument", `failed to renew entry: ${asVaultError(error).message}`);
     });
@@ -157,7 +158,7 @@ export class Leases {
       const value: LeaseRecord = { ...this.#renewable(id, now), expiresAt, renewedAt: now };
       return { writes: [put(value)], result: () => value };
     });
-    return { ...this.#summary(renewed), warnings };
+    return { ...this.#summary(renewed), ttl, warnings };
   }
 
   /**

@@ -26,12 +26,16 @@ export class TokenEndings {
   readonly #hooks: EndHook[] = [];
   readonly #holes = new Map<string, Set<string>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer goes off; Infinity: nothing runs by itself yet. */
+  #wakesAt = Infinity;
+  #tick: () => Promise<void> = () => Promise.resolve();
   #isClosed = false;
 
   constructor(surroundings: Surroundings, index: TokenIndex) {
     this.#in = surroundings;
     this.#index = index;
     surroundings.writer.addBookkeeping((writes) => writes.flatMap((write) => this.#planFollowing(write)));
+    surroundings.state.watch("service_token", () => this.#wakeSooner());
     surroundings.state.watch("cubbyhole", (after, before, key) => {
       const { tokenHash } = (after ?? before)!;
       const keys = this.#holes.get(tokenHash) ?? new Set();
@@ -88,13 +92,11 @@ export class TokenEndings {
    * @param onFailure Told of a sweep that failed; the next makes up for it.
    */
   start(mayCommit: () => boolean, onFailure: (error: unknown) => void): void {
-    if (this.#isClosed) return;
-    const next = this.#index.due.next;
-    const wait = next === undefined ? LONGEST_WAIT_MS : next - this.#in.clock.now();
-    this.#timer = setTimeout(
-      () => void this.#tick(mayCommit, onFailure),
-      Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS),
-    );
+    this.#tick = async () => {
+      if (mayCommit()) await this.sweep().catch(onFailure);
+      this.#schedule();
+    };
+    this.#schedule();
   }
 
   /** Ends what has expired by now; resolves with how many. */
@@ -127,9 +129,21 @@ export class TokenEndings {
     clearTimeout(this.#timer);
   }
 
-  async #tick(mayCommit: () => boolean, onFailure: (error: unknown) => void): Promise<void> {
-    if (mayCommit()) await this.sweep().catch(onFailure);
-    this.start(mayCommit, onFailure);
+  #schedule(): void {
+    if (this.#isClosed) return;
+    clearTimeout(this.#timer);
+    const now = this.#in.clock.now();
+    const next = this.#index.due.next ?? Infinity;
+    const wait = Math.min(Math.max(next - now, SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
+    this.#wakesAt = now + wait;
+    this.#timer = setTimeout(() => void this.#tick(), wait);
+  }
+
+  /** A token that ends before the timer goes off: what hangs off it, such as accounts on databases, ends in time too. */
+  #wakeSooner(): void {
+    if (this.#wakesAt === Infinity) return;
+    const next = this.#index.due.next ?? Infinity;
+    if (next + SHORTEST_WAIT_MS < this.#wakesAt) this.#schedule();
   }
 
   /**
