@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_AUDIT } from "../tests/fakes/no_audit.ts";
 import { FAKE_NOW, type FakeAdminVault, fakeAdminVault } from "../tests/fakes/admin_vault.ts";
 import { fakeBackups } from "../tests/fakes/backups.ts";
 import { countingRandom, FakeClock, MemoryLogger } from "../tests/fakes/ports.ts";
@@ -72,7 +73,7 @@ export function makeApp({ bodyTimeoutMs = 30_000, identityApi, operators }: AppO
     bodyTimeoutMs,
     ...(identityApi === undefined ? {} : { identityApi }),
   };
-  return { vault, logger, clock, handle: createAdminApp(parts) };
+  return { vault, logger, clock, handle: createAdminApp({ ...NO_AUDIT, ...parts }) };
 }
 
 /** An app behind a TCP listener. */

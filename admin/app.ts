@@ -7,6 +7,7 @@
 import { Hono } from "@hono/hono";
 import { asVaultError, ERROR_TABLE, VaultError } from "../vault/errors.ts";
 import { digestAdminToken } from "./admin_token.ts";
+import { describeOperator, describeRoute, faceOf, recorded } from "./audited.ts";
 import { type AdminDoor, assertOwnPlace } from "./guard.ts";
 import { assertMay, type OperatorKeys, operatorOf } from "./operator.ts";
 import type { AdminParts } from "./ports.ts";
@@ -76,13 +77,17 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
     app.all("/v1/*", (c) => {
       // A read may mint a token or make a database account.
       assertMay(c.get("operator"), "all");
-      return identityApi(c.req.raw);
+      c.env.ending.isPassedOn = true;
+      return identityApi(c.req.raw, faceOf(c.env.door));
     });
   }
-  app.notFound(() => problemResponse(new VaultError("not_found", "No such route")));
+  app.notFound((c) => {
+    c.env.ending.failure = "not_found";
+    return problemResponse(new VaultError("not_found", "No such route"));
+  });
   const refusals = new RefusalLog(parts.logger, parts.clock);
   app.onError((thrown, c) => answerError(thrown, c, parts, refusals));
-  return async (request, door) => await app.fetch(request, { door });
+  return (request, door) => recorded(parts, door, (audited, ending) => app.fetch(request, { door, audited, ending }));
 }
 
 async function addSecurityHeaders(c: AdminContext, next: () => Promise<void>): Promise<void> {
@@ -95,7 +100,10 @@ function guard(routes: readonly AdminRoute[], keys: OperatorKeys) {
   return async (c: AdminContext, next: () => Promise<void>): Promise<void> => {
     const { door } = c.env;
     assertOwnPlace(c.req.raw.headers, door);
-    if (!open.has(c.req.path)) c.set("operator", operatorOf(c.req.raw.headers, door, keys));
+    if (!open.has(c.req.path)) {
+      c.set("operator", operatorOf(c.req.raw.headers, door, keys));
+      describeOperator(c.env.audited, c.get("operator"));
+    }
     assertDecodable(c.req.url);
     await next();
   };
@@ -118,6 +126,7 @@ function mount(app: Hono<AdminEnv>, route: AdminRoute, parts: AdminParts): void 
   app.on(route.method, route.path, async (c: AdminContext) => {
     c.set("limits", limits);
     c.set("route", `${route.method} ${route.path}`);
+    describeRoute(c, c.get("route"), parts);
     // What a route doesn't say, only those may do who may do everything; looking needs the least.
     if (!route.open) assertMay(c.get("operator"), route.needs ?? (route.method === "GET" ? "read" : "all"));
     const response = await route.handle(c);
@@ -144,6 +153,7 @@ function methodsByPath(routes: readonly AdminRoute[]): Map<string, string[]> {
 
 function answerError(thrown: unknown, c: AdminContext, parts: AdminParts, refusals: RefusalLog): Response {
   const error = asVaultError(thrown);
+  c.env.ending.failure = error.kind;
   if (ERROR_TABLE[error.kind].http < 500) {
     refusals.note(error.kind, c.env.door.kind);
     return problemResponse(error);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { AuditFace } from "../vault/audit/entry.ts";
+import type { Audit } from "../vault/audit/trail.ts";
 import type { Clock, FileFace, Logger, RandomSource, Vault } from "../vault/mod.ts";
 import type { BackupBody, StatusReport } from "./wire.ts";
 
@@ -59,8 +61,11 @@ export interface AdminParts {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: RandomSource;
+  readonly audit: Audit;
+  /** What stands in the trail for a value that must not be read. */
+  readonly hashValue: (value: string) => string;
   /** How long a request body may take to arrive; 30 s where absent. */
   readonly bodyTimeoutMs?: number;
   /** Answers `/v1/…` with the rights of the operator, whom the admin API has let in. */
-  readonly identityApi?: (request: Request) => Response | Promise<Response>;
+  readonly identityApi?: (request: Request, face: AuditFace) => Response | Promise<Response>;
 }

@@ -6,7 +6,8 @@
  */
 
 import type { Context } from "@hono/hono";
-import { VaultError } from "../vault/errors.ts";
+import type { AuditedRequest } from "../vault/audit/request.ts";
+import { VaultError, type VaultErrorKind } from "../vault/errors.ts";
 import { type BodyLimits, type FieldReader, type FieldsOf, readFields } from "./body.ts";
 import type { AdminDoor } from "./guard.ts";
 import type { AdminOperator } from "./operator.ts";
@@ -14,13 +15,21 @@ import type { OperatorScope } from "../vault/storage/records.ts";
 
 /** What Hono carries along with a request. */
 export interface AdminEnv {
-  Bindings: { door: AdminDoor };
+  Bindings: { door: AdminDoor; audited: AuditedRequest; ending: RequestEnding };
   Variables: {
     limits: BodyLimits;
     route: string;
     /** Who asks; absent on open routes. */
     operator: AdminOperator;
   };
+}
+
+/** What the audit trail has to know of a request's end. */
+export interface RequestEnding {
+  /** The error that was answered. */
+  failure?: VaultErrorKind;
+  /** The identity API has taken it over, and records it. */
+  isPassedOn?: true;
 }
 
 /** A request on its way through. */
@@ -40,12 +49,19 @@ export interface AdminRoute {
   handle(context: AdminContext): Response | Promise<Response>;
 }
 
+/** Fields of bodies that the audit trail shows: names, and nothing that could be a secret. */
+const SHOWN_FIELDS = ["user", "role", "name", "version", "key_id"];
+
 /** Reads the body of a request within the limits of its route; see {@link readFields}. */
-export function bodyOf<S extends Readonly<Record<string, FieldReader<unknown>>>>(
+export async function bodyOf<S extends Readonly<Record<string, FieldReader<unknown>>>>(
   context: AdminContext,
   shape: S,
 ): Promise<FieldsOf<S>> {
-  return readFields(context.req.raw, context.get("limits"), shape);
+  const fields = await readFields(context.req.raw, context.get("limits"), shape);
+  const shown = Object.entries(fields).filter(([name, value]) => SHOWN_FIELDS.includes(name) && value !== undefined);
+  const { audited } = context.env;
+  if (shown.length > 0) audited.resource = { ...audited.resource, ...Object.fromEntries(shown) };
+  return fields;
 }
 
 /**

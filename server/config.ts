@@ -68,6 +68,9 @@ export interface Config {
   /** Dimension of the FHE key set to make at the first start. */
   readonly fheDim: number | undefined;
   readonly embeddingDim: number | undefined;
+  /** Path of the audit file; null: nothing is recorded. */
+  readonly auditFile: string | null;
+  readonly auditNewKey: boolean;
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
   readonly dev: boolean;
@@ -197,6 +200,8 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     embeddingDim: raw.integer("embedding_dim"),
     pauseRevocation: raw.flag("pause_revocation"),
     rollback: { accept: raw.flag("accept_rollback"), keepTokens: raw.flag("keep_tokens") },
+    auditFile: offOr(raw.text("audit_file"), `${dataDir}/audit.log`),
+    auditNewKey: raw.flag("audit_new_key"),
     logFormat: raw.choice("log_format", ["text", "json", "journal"]),
     logLevel: raw.choice("log_level", ["debug", "info", "warn", "error"]) ?? "info",
     dev,

@@ -89,6 +89,10 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     placeholder: "N",
     legacyEnv: "EMBEDDING_DIM",
   }),
+  option("audit_file", "string", "the audit trail (default <data>/audit.log; `off`: nothing is recorded)", {
+    placeholder: "FILE",
+  }),
+  option("audit_new_key", "boolean", "begin a new series of audit keys where the next key is lost"),
   option("log_format", "string", "text (default on a terminal), json (default elsewhere) or journal (for journald)", {
     placeholder: "FORMAT",
   }),

@@ -10,6 +10,7 @@ import { Identity } from "../proto/gen/runevault/v1/identity_pb.ts";
 import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
+import type { AuditFace } from "../vault/audit/entry.ts";
 import { asVaultError, ERROR_TABLE, type SealKey, SqliteStore, Vault, VaultError, VaultState } from "../vault/mod.ts";
 import { assertPrivateIfThere, removeIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
 import { RESTORED_KEY } from "../vault/storage/restored_mark.ts";
@@ -17,6 +18,7 @@ import { VERSION } from "../version.ts";
 import { Backups, removeLeftSnapshots } from "./backup/backups.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config, RawValues } from "./config.ts";
+import { openAudit } from "./audit.ts";
 import { takeDataFolder } from "./data_folder.ts";
 import { createHealth, type HealthReporter } from "./grpc/health.ts";
 import { createIdentityService } from "./grpc/identity_service.ts";
@@ -170,6 +172,7 @@ export class Daemon {
     const sealKey: SealKey = await loadSealKey(config.sealKeyFile, isEmpty, systemRandom, { credentialsDir });
     await this.#endOldAdminToken(state);
     const vault = await Vault.open({
+      trail: await openAudit(config, { store, sealKey, logger: this.#logger }),
       store,
       state,
       sealKey,
@@ -282,17 +285,20 @@ export class Daemon {
   ): Promise<Faces> {
     const metrics = new Metrics(facts);
     const ports = { clock: systemClock, random: systemRandom, logger: this.#logger };
-    const unary = createUnary({ ...ports, observe: (call) => metrics.observe(call) });
+    const audited = { audit: vault.audit, hashValue: (value: string) => vault.auditValues.hash(value) };
+    const unary = createUnary({ ...ports, audit: vault.audit, observe: (call) => metrics.observe(call) });
     const batches = new ThreadedBatches(vault.envelopes);
     const parts = { vault, unary, batches };
     const { engine } = vault;
     const api = createVaultApi({
       ...ports,
+      ...audited,
       engine,
       version: VERSION,
       observe: (request) => metrics.api.observe(request),
     });
-    const identityApi = (request: Request) => api(request, { address: "127.0.0.1", isTls: false, operator: OPERATOR });
+    const identityApi = (request: Request, face: AuditFace) =>
+      api(request, { address: "127.0.0.1", isTls: false, operator: OPERATOR, face });
     const adminToken = await ensureAdminToken(this.#config.dataDir, systemRandom);
     return {
       grpc: {
@@ -313,6 +319,7 @@ export class Daemon {
       api,
       admin: {
         ...ports,
+        ...audited,
         vault,
         facts,
         adminToken,
@@ -353,6 +360,7 @@ export class Daemon {
     const stop = () => this.#stop.resolve(0);
     const reload = () => {
       this.#logger.log("info", "reloading");
+      vault.trail?.reopen();
       vault.files.reload(false).catch((error) => this.#logger.log("error", "reload_failed", { reason: String(error) }));
     };
     const handlers = [["SIGTERM", stop], ["SIGINT", stop], ["SIGHUP", reload]] as const;

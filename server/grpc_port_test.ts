@@ -1,3 +1,4 @@
+import { NO_AUDIT } from "../tests/fakes/no_audit.ts";
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
@@ -26,7 +27,7 @@ function facesAnswering(answer: UnaryAnswer<unknown, string>) {
   const deaths: string[] = [];
   const health = createHealth([]);
   const faces = {
-    services: [...servicesAnswering(createUnary(recorded.ports), answer), health.service],
+    services: [...servicesAnswering(createUnary({ ...NO_AUDIT, ...recorded.ports }), answer), health.service],
     batches: new ThreadedBatches(envelopes),
     envelopes,
     isLive: (token: string) => token === "evt_live",

@@ -56,6 +56,8 @@ export class ProcessFacts implements ProcessReadings {
     const reasons = this.#vault.files.status()
       .filter((file) => file.reason !== null)
       .map((file) => `file ${file.name} ${file.state}: ${file.reason}`);
+    const trouble = this.#vault.trail?.status().fileTrouble ?? null;
+    if (trouble !== null) reasons.push(`the audit file can't be written: ${trouble}`);
     const { reason } = this.#vault.clockGuard.status();
     if (reason !== null) reasons.push(`clock doubted: ${reason}`);
     if (!this.ready) return { status: "unhealthy", reasons: ["not serving", ...reasons] };

@@ -38,6 +38,8 @@ export const ERROR_TABLE = {
   precondition_failed: { grpc: "FAILED_PRECONDITION", http: 400, exit: 1 },
   /** Allowance used up; `data.retryAfterSeconds` says when a place is free. */
   rate_limited: { grpc: "RESOURCE_EXHAUSTED", http: 429, exit: 1 },
+  /** Nothing can be recorded, so nothing is done: the audit trail's disk is full or gone. */
+  audit_unavailable: { grpc: "UNAVAILABLE", http: 503, exit: 1 },
   /** Starting or stopping. */
   not_ready: { grpc: "UNAVAILABLE", http: 503, exit: 1 },
   /** The caller went away before the answer was ready. */

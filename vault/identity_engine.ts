@@ -8,6 +8,7 @@ import { CutOff } from "./cutoff/cut_off.ts";
 import { LeasedAccounts } from "./cutoff/leased_accounts.ts";
 import { DatabaseEngine } from "./database/database_engine.ts";
 import type { DatabasePlugin } from "./database/ports.ts";
+import { inBackground } from "./audit/request.ts";
 import { Identity } from "./identity/identity.ts";
 import type { SealKey } from "./keys/seal_key.ts";
 import { MountTable } from "./mounts/mount_table.ts";
@@ -151,11 +152,11 @@ export class IdentityEngine {
         sweeper,
         reason: error instanceof Error ? error.message : "unknown",
       });
-    this.tokens.endings.start(mayCommit, onFailure("service_tokens"));
-    this.oidcKeys.start(mayCommit, onFailure("oidc_keys"));
-    this.revocationFeed.start(mayCommit, onFailure("revocations"));
+    inBackground("end_service_tokens", () => this.tokens.endings.start(mayCommit, onFailure("service_tokens")));
+    inBackground("rotate_oidc_keys", () => this.oidcKeys.start(mayCommit, onFailure("oidc_keys")));
+    inBackground("end_revocations", () => this.revocationFeed.start(mayCommit, onFailure("revocations")));
     if (options.pauseRevocation) this.database.pause();
-    else this.database.start(mayCommit, onFailure("leases"));
+    else inBackground("expire_leases", () => this.database.start(mayCommit, onFailure("leases")));
   }
 
   /** Stops what happens by itself and lets go of threads and connections. */

@@ -34,6 +34,9 @@ export function agentIdOf(tokenHash: string): string {
   return tokenHash.slice(0, 32);
 }
 
+/** Kinds that are read from the store when they are wanted. */
+const NOT_IN_MEMORY: ReadonlySet<RecordKind> = new Set(["file_change", "audit_outbox", "audit_open", "audit_head"]);
+
 /** Everything the vault knows, indexed for look-up. */
 export class VaultState {
   /** Number of the last change applied. */
@@ -149,7 +152,7 @@ export class VaultState {
     else if (kind === "role") this.roles.delete(key);
     else if (kind === "meta") this.meta.delete(key);
     else if (kind === "file") this.files.delete(key);
-    else if (kind !== "file_change") throw new TypeError(`Records of kind ${kind} are never deleted`);
+    else if (!NOT_IN_MEMORY.has(kind)) throw new TypeError(`Records of kind ${kind} are never deleted`);
   }
 
   #putUser(record: UserRecord): void {

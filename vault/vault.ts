@@ -4,6 +4,9 @@
  * @module
  */
 
+import { inBackground } from "./audit/request.ts";
+import { type Audit, type AuditTrail, UNRECORDED } from "./audit/trail.ts";
+import { ValueHasher } from "./audit/value_hash.ts";
 import { bootstrap, reportWeakSecret } from "./bootstrap.ts";
 import type { DatabasePlugin } from "./database/ports.ts";
 import { KeyRing } from "./fhe_keys/key_ring.ts";
@@ -63,6 +66,8 @@ export interface VaultOptions {
   readonly rollback?: RollbackChoice;
   /** Nothing is done to database accounts: for a copy beside the vault that they belong to. */
   readonly pauseRevocation?: boolean;
+  /** Records who does what; absent: nothing is recorded. */
+  readonly trail?: AuditTrail | undefined;
 }
 
 const REFUSED: RollbackChoice = { accept: false, keepTokens: false };
@@ -83,6 +88,10 @@ export class Vault {
   readonly engine: IdentityEngine;
   readonly clockGuard: ClockGuard;
   readonly tokenExpiry: TokenExpiry;
+  /** What the faces record requests with. */
+  readonly audit: Audit;
+  readonly trail: AuditTrail | undefined;
+  readonly auditValues: ValueHasher;
   readonly #logger: Logger;
   readonly #store: Store;
   readonly #writer: Writer;
@@ -94,20 +103,21 @@ export class Vault {
    * @throws {VaultError} `config_invalid` when it can't be served as it is; nothing was changed then.
    */
   static async open(options: VaultOptions): Promise<Vault> {
-    const vault = new Vault(options, new Writer(options.store, options.state));
+    const vault = new Vault(options, new Writer(options.store, options.state, options.trail));
     try {
       const rollback = rollbackOf(options.state, null);
       assertAccepted(rollback, options.rollback ?? REFUSED);
-      await bootstrap({ ...options, writer: vault.#writer });
+      await inBackground("bootstrap", () => bootstrap({ ...options, writer: vault.#writer }));
       await vault.keyRing.load();
       if (rollback !== null) await vault.#settle(rollback, options);
       await vault.files.reload(true);
-      await vault.engine.open();
+      await inBackground("bootstrap", () => vault.engine.open());
       reportWeakSecret(options);
     } catch (error) {
       vault.engine.close();
       vault.keyRing.close();
       await vault.files.abandon();
+      await vault.trail?.abandon();
       throw error;
     }
     return vault;
@@ -133,6 +143,9 @@ export class Vault {
     this.#writer = writer;
     this.#logger = logger;
     this.#pauseRevocation = options.pauseRevocation ?? false;
+    this.trail = options.trail;
+    this.audit = options.trail ?? UNRECORDED;
+    this.auditValues = new ValueHasher(sealKey);
     this.clockGuard = new ClockGuard({ clock, logger, state, writer });
     this.state = state;
     this.authenticator = new Authenticator(state, clock);
@@ -164,10 +177,11 @@ export class Vault {
     const mayCommit = () => this.clockGuard.mayCommitExpiry();
     this.clockGuard.start();
     this.engine.start(mayCommit, { pauseRevocation: this.#pauseRevocation });
-    this.tokenExpiry.start(mayCommit, (error) => {
-      const reason = error instanceof Error ? error.message : "unknown";
-      this.#logger.log("error", "sweep_failed", { sweeper: "user_tokens", reason });
-    });
+    inBackground("expire_user_tokens", () =>
+      this.tokenExpiry.start(mayCommit, (error) => {
+        const reason = error instanceof Error ? error.message : "unknown";
+        this.#logger.log("error", "sweep_failed", { sweeper: "user_tokens", reason });
+      }));
   }
 
   /** Ends the changes under way, writes the files, closes the store. */
@@ -178,6 +192,8 @@ export class Vault {
     this.keyRing.close();
     await this.#writer.settled();
     await this.files.close();
+    await this.trail?.saveHead();
+    await this.trail?.close();
     await this.#store.close();
   }
 }

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { currentRequest, withinRequest } from "./audit/request.ts";
+import type { AuditTrail, ChangeBy } from "./audit/trail.ts";
 import type { VaultState } from "./state.ts";
 import type { Store, Write } from "./storage/store.ts";
 
@@ -16,11 +18,16 @@ export interface Plan<T> {
   result(): T;
   /** Told when the commit failed, so nothing happened; the change rejects with the same error. */
   failed?(error: unknown): void;
+  /** Whether the request goes on to change more, so that its entry in the audit trail waits for the end. */
+  readonly isPreliminary?: boolean;
+  /** Where several requests share a change: who makes which part of it. */
+  readonly by?: readonly ChangeBy[];
 }
 
 /** A change that waits to be made together with others. */
 interface Joining {
   readonly plan: () => Plan<unknown>;
+  readonly request: ChangeBy["request"];
   readonly resolve: (made: Plan<unknown>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -37,11 +44,15 @@ export class Writer {
   readonly #state: VaultState;
   readonly #bookkeepers: Bookkeeping[] = [];
   readonly #joining: Joining[] = [];
+  readonly #trail: AuditTrail | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(store: Store, state: VaultState) {
+  /** @param trail Records every change, in its own commit; absent: nothing is recorded. */
+  constructor(store: Store, state: VaultState, trail?: AuditTrail) {
     this.#store = store;
     this.#state = state;
+    this.#trail = trail;
+    trail?.keepHeadWith(() => this.#commitHead());
   }
 
   /** Has `bookkeeping` see the writes of every later change. */
@@ -70,7 +81,8 @@ export class Writer {
    */
   join<T>(plan: () => Plan<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    this.#joining.push({ plan, resolve: (made) => resolve((made as Plan<T>).result()), reject });
+    const request = currentRequest();
+    this.#joining.push({ plan, request, resolve: (made) => resolve((made as Plan<T>).result()), reject });
     if (this.#joining.length === 1) this.#scheduleJoined();
     return promise;
   }
@@ -87,13 +99,14 @@ export class Writer {
     const made: { one: Joining; plan: Plan<unknown> }[] = [];
     for (const one of waiting) {
       try {
-        made.push({ one, plan: one.plan() });
+        made.push({ one, plan: planOf(one) });
       } catch (error) {
         one.reject(error);
       }
     }
     return {
       writes: made.flatMap(({ plan }) => plan.writes),
+      by: made.map(({ one, plan: { writes, isPreliminary } }) => ({ request: one.request, writes, isPreliminary })),
       result: () => made.forEach(({ one, plan }) => one.resolve(plan)),
       failed: (error) => made.forEach(({ one }) => one.reject(error)),
     };
@@ -110,14 +123,45 @@ export class Writer {
     return planned.result();
   }
 
-  async #commit({ writes, failed }: Plan<unknown>): Promise<void> {
-    const all = [...writes, ...this.#bookkeepers.flatMap((bookkeeping) => bookkeeping(writes))];
+  async #commit(plan: Plan<unknown>): Promise<void> {
+    const more = this.#bookkeepers.flatMap((bookkeeping) => bookkeeping(plan.writes));
     try {
-      const sequence = await this.#store.commit(all, this.#state.sequence);
-      this.#state.apply(all, sequence);
+      await this.#commitAll([...plan.writes, ...more], entriesOf(plan, more));
     } catch (error) {
-      failed?.(error);
+      plan.failed?.(error);
       throw error;
     }
   }
+
+  /** The change, its bookkeeping and its entries in the trail: all or nothing. */
+  async #commitAll(writes: readonly Write[], by: readonly ChangeBy[]): Promise<void> {
+    const entries = this.#trail?.prepare(by, this.#state.sequence + 1, this.#state);
+    const all = entries === undefined ? writes : [...writes, ...entries.writes];
+    try {
+      const sequence = await this.#store.commit(all, this.#state.sequence);
+      this.#state.apply(writes, sequence);
+    } catch (error) {
+      entries?.abandoned();
+      throw error;
+    }
+    entries?.committed();
+  }
+
+  /** A commit of nothing but the trail's own rows. */
+  #commitHead(): Promise<void> {
+    const mine = this.#last.then(() => this.#commitAll([], []));
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+}
+
+/** What a plan learns of its request belongs to that one, not to whoever of the batch came first. */
+function planOf({ plan, request }: Joining): Plan<unknown> {
+  return request === undefined ? plan() : withinRequest(request, plan);
+}
+
+/** Bookkeeping belongs to whoever makes the first part of the change. */
+function entriesOf({ writes, by, isPreliminary }: Plan<unknown>, more: readonly Write[]): readonly ChangeBy[] {
+  const [first, ...others] = by ?? [{ request: currentRequest(), writes, isPreliminary }];
+  return first === undefined ? [] : [{ ...first, writes: [...first.writes, ...more] }, ...others];
 }

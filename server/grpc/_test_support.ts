@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_AUDIT } from "../../tests/fakes/no_audit.ts";
 import { Buffer } from "node:buffer";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { create } from "@bufbuild/protobuf";
@@ -78,7 +79,7 @@ export async function startAnswering(
   options: Partial<GrpcServerOptions> = {},
 ) {
   const recorded = recordingPorts();
-  const services = servicesAnswering(createUnary(recorded.ports), answer);
+  const services = servicesAnswering(createUnary({ ...NO_AUDIT, ...recorded.ports }), answer);
   const server = await start({ services, ...options });
   return { ...recorded, server, [Symbol.asyncDispose]: () => server.stop() };
 }

@@ -59,7 +59,12 @@ function admit(
 ): ApiCaller {
   const { tokens, acl } = vault.engine;
   const caller = tokens.evtCaller(context.token);
-  context.user = caller.entity!.record.name;
+  const { audited } = context;
+  audited.user = caller.entity!.record.name;
+  audited.entityId = caller.entity!.record.entityId;
+  audited.accessor = audited.agentId = caller.accessor;
+  audited.sessionId = caller.evt!.record.sessionId;
+  audited.resource = { path };
   tokens.takePlace(caller);
   const access = { path, operation, parameters: new Map(), wrapTtlSeconds: null, needsSudo: false };
   if (acl.check(caller, access).allowed) return caller;

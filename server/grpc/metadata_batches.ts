@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describeResource } from "../../vault/audit/request.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   type DecryptMetadataRequest,
@@ -39,6 +40,7 @@ export class LocalBatches implements MetadataBatches {
   }
 
   async seal(request: SealMetadataRequest, agentId: string, signal: AbortSignal): Promise<SealMetadataResponse> {
+    describeResource({ plaintexts: request.plaintexts.length });
     return sealedResponse(await this.#envelopes.seal(request.plaintexts, agentId, signal));
   }
 }

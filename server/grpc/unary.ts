@@ -9,7 +9,10 @@
 
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
-import { VaultError } from "../../vault/errors.ts";
+import { ALLOWED, outcomeOf } from "../../vault/audit/encoding.ts";
+import { type AuditedRequest, withinRequest } from "../../vault/audit/request.ts";
+import type { Audit } from "../../vault/audit/trail.ts";
+import { asVaultError, VaultError } from "../../vault/errors.ts";
 import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
 import { presentedToken } from "./presented_token.ts";
 import { grpcStatus } from "./status.ts";
@@ -27,8 +30,8 @@ export interface CallContext {
   readonly peerAddress: string;
   /** Aborts when the caller cancels, goes away or its deadline passes; the reason is a {@link VaultError}. */
   readonly signal: AbortSignal;
-  /** Whose call it is, for the metrics: `unknown` until the handler sets it. */
-  user: string;
+  /** What the audit trail will say of it. */
+  readonly audited: AuditedRequest;
 }
 
 /** Answers one call; it may return at once or later, and throws a {@link VaultError} to refuse. */
@@ -49,6 +52,7 @@ export interface UnaryPorts {
   readonly clock: Pick<Clock, "monotonic">;
   readonly random: RandomSource;
   readonly logger: Logger;
+  readonly audit: Audit;
   /** Told of every call whose request could be read, once it is answered. */
   readonly observe: (call: ObservedCall) => void;
 }
@@ -67,8 +71,9 @@ export function createUnary(ports: UnaryPorts): Unary {
     return (call, respond) => {
       const running = new RunningCall(name, call, respond, ports);
       try {
+        running.begin();
         running.token = presentedToken(call.metadata, tokenInMessage ? call.request : undefined);
-        const outcome = answer(call.request, running);
+        const outcome = withinRequest(running.audited, () => answer(call.request, running));
         if (outcome instanceof Promise) outcome.then((it) => running.succeed(it), (thrown) => running.fail(thrown));
         else running.succeed(outcome);
       } catch (thrown) {
@@ -83,13 +88,12 @@ type CallHandle = Pick<ServerUnaryCall<unknown, unknown>, "cancelled" | "getPeer
 /** The context of one call, from its arrival to its one answer. */
 class RunningCall<Response> implements CallContext {
   token = "";
-  user = "unknown";
   readonly #method: string;
   readonly #call: CallHandle;
   readonly #respond: sendUnaryData<Response>;
   readonly #ports: UnaryPorts;
   readonly #startedAt: number;
-  #requestId: string | undefined;
+  #audited: AuditedRequest | undefined;
   #abort: AbortController | undefined;
   #answered = false;
 
@@ -99,10 +103,21 @@ class RunningCall<Response> implements CallContext {
     this.#respond = respond;
     this.#ports = ports;
     this.#startedAt = ports.clock.monotonic();
+    this.requestId = ports.random.bytes(8).toHex();
   }
 
-  get requestId(): string {
-    return this.#requestId ??= hex(this.#ports.random.bytes(8));
+  readonly requestId: string;
+
+  /** Refuses a call that could not be recorded. */
+  begin(): void {
+    const { audit } = this.#ports;
+    const startedAt = this.#startedAt;
+    this.#audited = audit.begin({ id: this.requestId, face: "grpc", remoteAddress: this.peerAddress, startedAt });
+    this.#audited.operation = this.#method;
+  }
+
+  get audited(): AuditedRequest {
+    return this.#audited!;
   }
 
   get peerAddress(): string {
@@ -114,22 +129,39 @@ class RunningCall<Response> implements CallContext {
   }
 
   succeed(response: Response): void {
-    this.#answer(true, response, undefined);
+    this.#end(true, response, undefined);
   }
 
   fail(thrown: unknown): void {
-    this.#answer(false, undefined, thrown);
+    this.#end(false, undefined, thrown);
   }
 
-  /** Answers once. Nothing may escape: a throw from here would end the whole process. */
-  #answer(ok: boolean, response: Response | undefined, thrown: unknown): void {
+  /** Ends once: the answer leaves when the trail has the call. */
+  #end(ok: boolean, response: Response | undefined, thrown: unknown): void {
     if (this.#answered) return;
     this.#answered = true;
+    const unrecorded = (failure: unknown) => this.#answer(false, undefined, failure);
+    try {
+      const recorded = this.#record(ok, thrown);
+      if (!(recorded instanceof Promise)) return this.#answer(ok, response, thrown);
+      recorded.then(() => this.#answer(ok, response, thrown), unrecorded);
+    } catch (failure) {
+      unrecorded(failure);
+    }
+  }
+
+  #record(ok: boolean, thrown: unknown): void | Promise<void> {
+    if (this.#audited === undefined) return;
+    return this.#ports.audit.finish(this.#audited, ok ? ALLOWED : outcomeOf(asVaultError(thrown).kind));
+  }
+
+  /** Nothing may escape: a throw from here would end the whole process. */
+  #answer(ok: boolean, response: Response | undefined, thrown: unknown): void {
     try {
       if (ok) this.#respond(null, response as Response);
       else this.#respond(grpcStatus(thrown, { method: this.#method, call: this, logger: this.#ports.logger }));
       const seconds = (this.#ports.clock.monotonic() - this.#startedAt) / 1000;
-      this.#ports.observe({ method: this.#method, user: this.user, ok, seconds });
+      this.#ports.observe({ method: this.#method, user: this.#audited?.user ?? "unknown", ok, seconds });
     } catch (failure) {
       const error = failure instanceof Error ? failure.name : typeof failure;
       const fields = { request_id: this.requestId, method: this.#method, error };
@@ -157,8 +189,4 @@ function snakeCase(name: string): string {
 /** Takes the port off, and the prefix that a dual-stack socket puts before an IPv4 address. */
 function addressOf(peer: string): string {
   return peer.replace(/:\d+$/, "").replace(/^::ffff:(?=\d+\.)/, "");
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

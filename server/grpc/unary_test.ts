@@ -1,3 +1,4 @@
+import { NO_AUDIT } from "../../tests/fakes/no_audit.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
@@ -20,7 +21,7 @@ const request = create(GetAgentManifestRequestSchema, { token: "evt_a" });
 
 Deno.test("unary() hands over request and token, and observes the call under its user", async () => {
   await using running = await startAnswering((_request, context) => {
-    context.user = "alice";
+    context.audited.user = "alice";
     return `for ${context.token}`;
   });
   const { message } = await call(running.server.address, vault.getAgentManifest, request);
@@ -132,7 +133,7 @@ Deno.test("unary() survives an observer that throws", async () => {
   const observe = () => {
     throw new RangeError("no such label");
   };
-  const services = servicesAnswering(createUnary({ ...ports, observe }), () => Promise.resolve("fine"));
+  const services = servicesAnswering(createUnary({ ...NO_AUDIT, ...ports, observe }), () => Promise.resolve("fine"));
   const server = await start({ services });
   equal((await call(server.address, vault.getAgentManifest, request)).message?.manifestJson, "fine");
   equal(events[0]?.event, "grpc_answer_failed");

@@ -16,6 +16,8 @@ import {
 } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { Metadata } from "../../proto/gen/runevault/v1/metadata_pb.ts";
 import { type BundleParts, type Caller, openRightOf, type Scope, type Vault, VaultError } from "../../vault/mod.ts";
+import { OpenedAgents } from "../../vault/audit/opened_agents.ts";
+import type { AuditedRequest } from "../../vault/audit/request.ts";
 import { type GrpcService, grpcService } from "./definition.ts";
 import { encodedText } from "./encoded_message.ts";
 import type { MetadataBatches } from "./metadata_batches.ts";
@@ -58,8 +60,10 @@ export function createVaultService({ vault, unary, batches }: VaultServiceParts)
     }),
     decryptScores: unary(method.decryptScores, async (request, context) => {
       const caller = admit(vault, context, "DecryptScores");
+      context.audited.resource = { top_k: request.topK };
       assertTopK(request.topK, caller);
       const results = await vault.keyRing.decryptScores(request.encryptedBlobB64, request.topK, context.signal);
+      context.audited.resource = { top_k: request.topK, rows: results.length };
       await vault.users.addScoreRows(caller.user, results.length);
       vault.authenticator.assertStillLive(caller);
       const entries = results.map(({ shardIndex, rowIndex, score }) => ({
@@ -71,7 +75,9 @@ export function createVaultService({ vault, unary, batches }: VaultServiceParts)
     }),
     decryptMetadata: unary(method.decryptMetadata, async (request, context) => {
       const caller = admit(vault, context, "DecryptMetadata");
-      const opened = await batches.open(request, openRightOf(caller), context.signal);
+      const agents = new OpenedAgents();
+      context.audited.resource = { opened: agents };
+      const opened = await batches.open(request, { ...openRightOf(caller), opened: agents }, context.signal);
       vault.authenticator.assertStillLive(caller);
       return opened;
     }),
@@ -92,10 +98,18 @@ export function createMetadataService({ vault, unary, batches }: VaultServicePar
 
 function admit(vault: Vault, context: CallContext, method: keyof typeof METHOD_SCOPES): Caller {
   const caller = vault.authenticator.identify(context.token);
-  context.user = caller.user.record.name;
+  describeCaller(context.audited, caller);
   vault.authenticator.takePlace(caller);
   vault.authenticator.assertScope(caller, METHOD_SCOPES[method]);
   return caller;
+}
+
+/** Who calls: an evt token has no accessor but its agent id. */
+function describeCaller(audited: AuditedRequest, { user, token, agentId }: Caller): void {
+  audited.user = user.record.name;
+  audited.entityId = user.record.entityId;
+  audited.accessor = audited.agentId = agentId;
+  audited.sessionId = token.record.sessionId;
 }
 
 function manifestOf(parts: BundleParts) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_AUDIT } from "../../tests/fakes/no_audit.ts";
 import { equal } from "node:assert/strict";
 import { type TestVault, type TestVaultOptions, withVault } from "../../vault/_test_support.ts";
 import type { ApiHandler } from "./api.ts";
@@ -90,7 +91,15 @@ export class TestApi {
   #open(): ApiHandler {
     const { vault, clock, random, logger } = this.vault;
     vault.engine.issuer.ownUrl = "https://vault.test:8200";
-    return createVaultApi({ engine: vault.engine, clock, random, logger, version: "0.0.0", observe: () => {} });
+    return createVaultApi({
+      ...NO_AUDIT,
+      engine: vault.engine,
+      clock,
+      random,
+      logger,
+      version: "0.0.0",
+      observe: () => {},
+    });
   }
 
   async #send(method: string, path: string, sent: Sent, more: { operator?: typeof OPERATOR }): Promise<Answered> {

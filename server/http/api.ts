@@ -7,9 +7,20 @@
  */
 
 import { asVaultError } from "../../vault/errors.ts";
+import type { AuditFace } from "../../vault/audit/entry.ts";
+import { type AuditedRequest, currentRequest, withinRequest } from "../../vault/audit/request.ts";
+import type { Audit } from "../../vault/audit/trail.ts";
 import type { Logger } from "../../vault/ports.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
 import { envelopeOf, rawBody, type Reply, toResponse } from "./answer.ts";
+import {
+  type AuditNames,
+  describeCaller,
+  describeFailure,
+  describeMade,
+  describeOperator,
+  describeTarget,
+} from "./audited.ts";
 import { BodyReader } from "./body.ts";
 import { helpOf } from "./help.ts";
 import { type Incoming, readRequest } from "./incoming.ts";
@@ -70,6 +81,8 @@ export interface FinishedRequest {
 export interface ApiParts {
   readonly router: Router;
   readonly logger: Logger;
+  readonly audit: Audit;
+  readonly auditNames: AuditNames;
   /** @throws {VaultError} `token_invalid`. */
   authenticate(token: string, remoteAddress: string): ApiCaller | Promise<ApiCaller>;
   /** Counts a request against the caller's window; `rate_limited`. */
@@ -92,6 +105,8 @@ export interface Peer {
   readonly isTls: boolean;
   /** An operator who came through the admin API; nobody's token is looked at then. */
   readonly operator?: ApiCaller;
+  /** The door that it came through; absent: the API's own. */
+  readonly face?: AuditFace;
 }
 
 /** Answers one request, at once where nothing has to be waited for. Never throws or rejects. */
@@ -101,9 +116,14 @@ export type ApiHandler = (request: Request, peer: Peer) => Maybe<Response>;
 interface Progress {
   readonly id: string;
   readonly startedAt: number;
+  audited?: AuditedRequest;
+  /** The request of the admin API that handed this one on. */
+  passedOnBy?: AuditedRequest | undefined;
   incoming?: Incoming;
   target?: Target;
   caller?: ApiCaller;
+  /** Why it was not answered as it asked. */
+  failure?: unknown;
 }
 
 /** Puts the API together. */
@@ -111,19 +131,47 @@ export function createIdentityApi(parts: ApiParts): ApiHandler {
   const bodies = new BodyReader();
   return (request, peer) => {
     const progress: Progress = { id: crypto.randomUUID(), startedAt: parts.monotonic() };
-    const replied = guardFailures(() => answer(request, peer, progress, { bodies, parts }), progress, parts);
-    return chain(replied, (reply) => {
-      const { caller } = progress;
-      if (!caller?.isLastUse) return finish(reply, request, peer, progress, parts);
-      const finished = () => finish(reply, request, peer, progress, parts);
-      // It is on disk already that the token is spent; what is left of it goes with its expiry.
-      const failed = (error: unknown) => {
-        parts.logger.log("warn", "spent_token_left", { request_id: progress.id, reason: String(error) });
-        return finished();
-      };
-      return parts.afterUse(caller).then(finished, failed);
-    });
+    const { id, startedAt } = progress;
+    if (peer.operator !== undefined) progress.passedOnBy = currentRequest();
+    try {
+      const face = peer.face ?? "api";
+      progress.audited = parts.audit.begin({ id, face, remoteAddress: peer.address, startedAt });
+    } catch (thrown) {
+      return finish(failed(thrown, progress, parts), request, peer, progress, parts);
+    }
+    return withinRequest(progress.audited, () => handle(request, peer, progress, { bodies, parts }));
   };
+}
+
+function handle(request: Request, peer: Peer, progress: Progress, machinery: Machinery): Maybe<Response> {
+  const { parts } = machinery;
+  const replied = guardFailures(() => answer(request, peer, progress, machinery), progress, parts);
+  return chain(replied, (reply) => {
+    const { caller } = progress;
+    const recorded = () =>
+      chain(recordedOr(reply, request, progress, parts), (it) => finish(it, request, peer, progress, parts));
+    if (!caller?.isLastUse) return recorded();
+    // It is on disk already that the token is spent; what is left of it goes with its expiry.
+    const failed = (error: unknown) => {
+      parts.logger.log("warn", "spent_token_left", { request_id: progress.id, reason: String(error) });
+      return recorded();
+    };
+    progress.audited!.goesOn = true;
+    return parts.afterUse(caller).then(recorded, failed);
+  });
+}
+
+/** The reply, once the request is recorded; else the refusal that takes its place. */
+function recordedOr(reply: Reply, request: Request, progress: Progress, parts: ApiParts): Maybe<Reply> {
+  const audited = progress.audited!;
+  const refused = (thrown: unknown) => failed(thrown, progress, parts);
+  if (audited.operation === "none") describeTarget(audited, request, undefined, parts.auditNames);
+  try {
+    const recorded = parts.audit.finish(audited, describeFailure(progress.failure, reply.status));
+    return recorded instanceof Promise ? recorded.then(() => reply, refused) : reply;
+  } catch (thrown) {
+    return refused(thrown);
+  }
 }
 
 /** Turns whatever fails, at once or later, into the answer that says so. */
@@ -148,13 +196,19 @@ function answer(request: Request, peer: Peer, progress: Progress, machinery: Mac
   return chain(readRequest(request, bodies), (incoming) => {
     progress.incoming = incoming;
     const target = progress.target = parts.router.find(incoming.path);
+    describeTarget(progress.audited!, request, { incoming, target }, parts.auditNames);
     const wrapTtl = wrapTtlOf(request.headers);
     const route = target.match?.route;
     if (route?.isOpen || target.isBelowOpen && route === undefined) {
       return chain(open(request, peer, progress, parts, wrapTtl), (reply) => withoutBodyOfHead(reply, incoming));
     }
+    // A token of limited use is counted before anybody knows what it may do.
+    progress.audited!.goesOn = true;
     return chain(identify(request, peer, parts), (caller) => {
       progress.caller = caller;
+      describeCaller(progress.audited!, caller);
+      if (peer.operator !== undefined) describeOperator(progress.audited!, progress.passedOnBy);
+      progress.audited!.goesOn = caller.isLastUse || wrapTtl !== null;
       if (peer.operator === undefined) parts.takePlace(caller);
       return guarded(request, peer, progress, parts, wrapTtl);
     });
@@ -237,6 +291,7 @@ function run(handler: Handler, { request, peer, progress, parts, operation, hasS
     http: request,
   });
   return chain(handler(handled), (result) => {
+    describeMade(progress.audited!, result);
     if (result === null) return nothing(operation, handled, progress);
     handled.warnOfIgnored();
     const isRaw = "raw" in result;
@@ -269,6 +324,7 @@ async function wrap(
 ): Promise<Reply> {
   const wrappedAccessor = "auth" in result ? result.auth?.accessor : undefined;
   const { path } = progress.incoming!;
+  progress.audited!.goesOn = progress.caller?.isLastUse ?? false;
   const info = await parts.wrap({ body, ttlSeconds, path, caller: progress.caller ?? null, wrappedAccessor });
   const envelope = envelopeOf({}, { requestId: "", mountType: "", warnings: [] });
   return { status: 200, body: JSON.stringify({ ...envelope, wrap_info: info }) };
@@ -328,6 +384,7 @@ function assertRootNamespace({ headers, url }: Request): void {
 }
 
 function failed(thrown: unknown, progress: Progress, { logger }: ApiParts): Reply {
+  progress.failure = thrown;
   const problem = thrown instanceof HttpProblem ? thrown : translated(thrown, progress, logger);
   const data = problem.status === 400 ? dataOf(thrown) : undefined;
   const body = data === undefined ? { errors: problem.errors } : { errors: problem.errors, data };

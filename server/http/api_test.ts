@@ -1,3 +1,4 @@
+import { NO_AUDIT } from "../../tests/fakes/no_audit.ts";
 import { deepEqual, equal, match, notEqual } from "node:assert/strict";
 import { VaultError } from "../../vault/errors.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
@@ -44,6 +45,7 @@ function apiWith(more: Partial<ApiParts> = {}) {
   const finished: FinishedRequest[] = [];
   const wrapped: Wrapping[] = [];
   const handle = createIdentityApi({
+    ...NO_AUDIT,
     router: new Router({ byPath: (section, path) => section === "secret" && path === "kv/" ? MOUNT : undefined })
       .add({ type: "kv", section: "secret", description: "", routes }),
     logger,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Audit } from "../../vault/audit/trail.ts";
 import type { IdentityEngine } from "../../vault/identity_engine.ts";
 import { VaultError } from "../../vault/errors.ts";
 import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
@@ -43,6 +44,9 @@ export interface IdentityApiParts {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
+  readonly audit: Audit;
+  /** What stands in the trail for a value that must not be read. */
+  readonly hashValue: (value: string) => string;
   readonly version: string;
   observe(finished: FinishedRequest): void;
 }
@@ -68,6 +72,8 @@ export function createVaultApi(parts: IdentityApiParts): ApiHandler {
   return createIdentityApi({
     router,
     logger,
+    audit: parts.audit,
+    auditNames: { isToken: (text) => isToken(engine, text), hash: parts.hashValue },
     authenticate: (token, remoteAddress) => tokens.authenticate(token, remoteAddress),
     takePlace: (caller) => tokens.takePlace(caller),
     afterUse: (caller) => tokens.afterUse(caller),
@@ -179,6 +185,11 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, rout
       callerOf: (token, remoteAddress) => callerOf(engine, token, remoteAddress),
     }),
   ];
+}
+
+/** Whether a text is a token of any form, of those that somebody chose as well. */
+function isToken({ tokens }: IdentityEngine, text: string): boolean {
+  return tokens.find(text) !== undefined || tokens.findEvt(text) !== undefined;
 }
 
 /** For open paths that tell more to whoever has a token; a bad one counts as none. */

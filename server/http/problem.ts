@@ -57,6 +57,7 @@ const STATUS: Readonly<Record<VaultErrorKind, number>> = {
   internal: 500,
   upstream_failed: 500,
   not_ready: 503,
+  audit_unavailable: 503,
   unreachable: 503,
 };
 

@@ -43,6 +43,13 @@ export interface ApiRequest<F extends Fields = Fields> {
   readonly warn: (text: string) => void;
 }
 
+/** A user whom a path names. */
+export interface NamedUser {
+  readonly name: string;
+  /** Absent: nobody has logged in by this name yet. */
+  readonly entityId?: string | undefined;
+}
+
 /** The `auth` block of an answer. */
 export interface AuthBlock {
   readonly client_token: string;
@@ -115,6 +122,8 @@ export interface Route<F extends Fields = Fields> {
    * this spelling too, or a denial of `…/boss` would leave `…/BOSS` open.
    */
   readonly stored?: (params: Readonly<Record<string, string>>, mount: MountRecord) => Readonly<Record<string, string>>;
+  /** Where the path names somebody who logs in: who that is. Names of nobody aren't written down. */
+  readonly userNamed?: (params: Readonly<Record<string, string>>, mount: MountRecord) => NamedUser | undefined;
   /** Put before messages of fields that can't be coerced; `Field validation failed: ` where absent. */
   readonly fieldProblemPrefix?: string;
   /** Keeps fields that it doesn't know, so that nobody is told that they were ignored. */

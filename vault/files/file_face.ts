@@ -8,6 +8,7 @@
  * @module
  */
 
+import { inBackground } from "../audit/request.ts";
 import { asVaultError, VaultError } from "../errors.ts";
 import type { Clock, Logger, RandomSource } from "../ports.ts";
 import type { VaultState } from "../state.ts";
@@ -83,6 +84,10 @@ export class FileFace {
    * @throws {VaultError} `config_invalid` at start, naming path, line and key; nothing was changed.
    */
   reload(atStart: boolean): Promise<void> {
+    return inBackground("apply_file_edits", () => this.#reload(atStart));
+  }
+
+  #reload(atStart: boolean): Promise<void> {
     return this.#inTurn(async () => {
       const documents: Documents = {};
       for (const name of NAMES) {

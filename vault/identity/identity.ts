@@ -49,6 +49,12 @@ export class Identity {
     return this.#index.followed(entityId);
   }
 
+  /** The entity that has this alias. */
+  holderOf(mountAccessor: string, aliasName: string): User | undefined {
+    const alias = this.#index.alias(mountAccessor, aliasName);
+    return alias === undefined ? undefined : this.#index.entity(alias.entityId);
+  }
+
   /** The name of an entity; no two have one. */
   nameOf(user: User): string {
     return this.#index.nameOf(user.record);

@@ -43,8 +43,11 @@ export type Envelope = EnvelopeV1 | EnvelopeV2;
 
 /** What tells an envelope's key. */
 export type EnvelopeHead =
-  | Pick<EnvelopeV1, "version" | "agentId">
-  | Pick<EnvelopeV2, "version" | "agentId" | "keyVersion">;
+  & (Pick<EnvelopeV1, "version" | "agentId"> | Pick<EnvelopeV2, "version" | "agentId" | "keyVersion">)
+  & {
+    /** How many envelopes it stands for; absent: one. */
+    readonly envelopes?: number;
+  };
 
 /**
  * Decodes an envelope's text.

@@ -5,6 +5,7 @@
  */
 
 import type { Buffer } from "node:buffer";
+import type { OpenedAgents } from "../audit/opened_agents.ts";
 import { VaultError } from "../errors.ts";
 import type { Logger, RandomSource } from "../ports.ts";
 import { Slices, Turns } from "../slices.ts";
@@ -25,6 +26,8 @@ export interface OpenRight {
   readonly ownOnly: boolean;
   /** None whose author was cut off; absent: those too. */
   readonly refusesCutOff?: boolean;
+  /** Told whose envelopes were asked for. */
+  readonly opened?: OpenedAgents;
 }
 
 /** What a caller's role lets them open. One object a batch. */
@@ -73,6 +76,7 @@ export class EnvelopeService {
     try {
       return await this.#each(texts, signal, (text) => {
         const envelope = parseEnvelope(text);
+        right.opened?.note(envelope.agentId, 1);
         const key = this.keyFor(envelope, right);
         if (envelope.version === 1) version1++;
         return key instanceof Promise ? key.then((it) => openEnvelope(envelope, it)) : openEnvelope(envelope, key);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { inBackground } from "../audit/request.ts";
 import { asVaultError, VaultError } from "../errors.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { DueQueue } from "../service_tokens/due_queue.ts";
@@ -120,7 +121,8 @@ export class LeaseEndings {
   endNow(id: string): Promise<readonly string[]> {
     const running = this.#running.get(id);
     if (running !== undefined) return running;
-    const ending = this.#perform(id).finally(() => this.#running.delete(id));
+    // It may be waited for by several, and go on when nobody does any more.
+    const ending = inBackground("end_lease", () => this.#perform(id)).finally(() => this.#running.delete(id));
     this.#running.set(id, ending);
     ending.catch(() => {});
     return ending;

@@ -84,7 +84,7 @@ export class Leases {
     }
     this.#intended.set(entityId, onTheWay + 1);
     try {
-      await this.#in.writer.join(() => ({ writes: [put(lease)], result: () => {} }));
+      await this.#in.writer.join(() => ({ writes: [put(lease)], result: () => {}, isPreliminary: true }));
     } finally {
       const left = this.#intended.get(entityId)! - 1;
       if (left === 0) this.#intended.delete(entityId);

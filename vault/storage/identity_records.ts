@@ -140,6 +140,8 @@ export interface ServiceTokenRecord {
   readonly wrappedPath?: string;
   /** And the accessor of the token in that answer. */
   readonly wrappedAccessor?: string;
+  /** The `session_id` that it last wrote to its own entity. */
+  readonly sessionId?: string;
 }
 
 /** Parameters that a role or a login user gives to the tokens made by it. */

@@ -77,6 +77,8 @@ export interface UserTokenRecord {
   readonly graceUntil?: number;
   readonly ended?: TokenEnd;
   readonly endedAt?: number;
+  /** The `session_id` that it last wrote to its own entity. */
+  readonly sessionId?: string;
 }
 
 /** A role. Key: its name. */
@@ -158,6 +160,27 @@ export interface OperatorRecord {
   readonly rotatedAt?: number;
 }
 
+/** Lines of the audit trail that the file may not have yet. Key: the number of the last of them, 16 digits. */
+export interface AuditOutboxRecord {
+  /** Each with its line break, as they stand in the file. */
+  readonly lines: string;
+}
+
+/** A request that made a change and may make more: what its entry will say, were it never to end. Key: its id. */
+export interface AuditOpenRecord {
+  /** The entry so far, as a JSON object. */
+  readonly entry: string;
+  /** The last line that there was before it. */
+  readonly after: number;
+}
+
+/** The end of the audit trail at the last change. Key: `head`. */
+export interface AuditHeadRecord {
+  readonly sequence: number;
+  /** SHA-256 of that line, hex. */
+  readonly hash: string;
+}
+
 /** The record type of each kind. */
 export interface Records extends IdentityRecords, DatabaseRecords {
   readonly meta: MetaRecord;
@@ -169,6 +192,9 @@ export interface Records extends IdentityRecords, DatabaseRecords {
   readonly fhe_key: FheKeyRecord;
   readonly file: FileRecord;
   readonly file_change: FileChangeRecord;
+  readonly audit_outbox: AuditOutboxRecord;
+  readonly audit_open: AuditOpenRecord;
+  readonly audit_head: AuditHeadRecord;
 }
 
 /** The name of a kind of record. */

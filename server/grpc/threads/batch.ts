@@ -87,7 +87,9 @@ async function keysOf(
 ): Promise<(envelope: Envelope) => Uint8Array> {
   const heads = new Map<string, EnvelopeHead>();
   for (const envelope of parsed) {
-    if (!(envelope instanceof VaultError)) heads.set(nameOf(envelope), headOf(envelope));
+    if (envelope instanceof VaultError) continue;
+    const name = nameOf(envelope);
+    heads.set(name, { ...headOf(envelope), envelopes: (heads.get(name)?.envelopes ?? 0) + 1 });
   }
   const answers = heads.size === 0 ? [] : await askKeys([...heads.values()]);
   const keys = new Map([...heads.keys()].map((name, index) => [name, answers[index]!]));

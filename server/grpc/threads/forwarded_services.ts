@@ -110,7 +110,11 @@ function opening({ encryptedMetadataList }: DecryptMetadataRequest): BatchWork {
   return async (order, batches, signal) => {
     if (!("askKeys" in order)) throw new TypeError("Envelopes can't be opened with a sealing key");
     const { plaintexts, version1 } = await batches.open(encryptedMetadataList, order.askKeys, signal);
-    return { bytes: bytesOf(DecryptMetadataResponseSchema, openedResponse(plaintexts)), version1 };
+    return {
+      bytes: bytesOf(DecryptMetadataResponseSchema, openedResponse(plaintexts)),
+      version1,
+      items: plaintexts.length,
+    };
   };
 }
 
@@ -118,7 +122,7 @@ function sealing({ plaintexts }: SealMetadataRequest): BatchWork {
   return async (order, batches, signal) => {
     if (!("key" in order)) throw new TypeError("Sealing needs a key");
     const sealed = await batches.seal(plaintexts, order, order.key, signal);
-    return { bytes: bytesOf(SealMetadataResponseSchema, sealedResponse(sealed)), version1: 0 };
+    return { bytes: bytesOf(SealMetadataResponseSchema, sealedResponse(sealed)), version1: 0, items: sealed.length };
   };
 }
 

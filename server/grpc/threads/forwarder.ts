@@ -27,6 +27,8 @@ export type BatchWork = (order: BatchOrder, batches: ThreadBatches, signal: Abor
 export interface BatchDone {
   readonly bytes: Uint8Array;
   readonly version1: number;
+  /** How many there are in it. */
+  readonly items: number;
 }
 
 /** What the main thread allows: to open with keys asked for one by one, or to seal with a key. */
@@ -135,9 +137,9 @@ export class Forwarder {
     const waiting = this.#waiting.get(id);
     if (waiting?.work === undefined || waiting.abort === undefined) return;
     try {
-      const { bytes, version1 } = await waiting.work(order, this.#batches, waiting.abort.signal);
+      const { bytes, version1, items } = await waiting.work(order, this.#batches, waiting.abort.signal);
       waiting.answer = bytes;
-      this.#post(["done", id, version1]);
+      this.#post(["done", id, version1, items]);
     } catch (thrown) {
       const { kind, message, cause } = asVaultError(thrown);
       if (kind === "internal") {

@@ -41,7 +41,7 @@ export type FromThread =
   /** Which keys open these envelopes? */
   | readonly ["keys", id: number, heads: readonly EnvelopeHead[]]
   /** The batch is done, and may the answer leave? */
-  | readonly ["done", id: number, version1: number]
+  | readonly ["done", id: number, version1: number, items: number]
   | readonly ["failed", id: number, ...Refusal]
   /** Would this token be let in now? */
   | readonly ["live", question: number, token: string]

@@ -14,6 +14,8 @@ export class ThreadCall {
   readonly metadata: { get(name: string): readonly string[] };
   /** The message could not be delivered before its caller had gone. */
   cancelled = false;
+  /** How many items the batch had that the thread worked on. */
+  items = 0;
   /** Whether the thread made the answer, and it only has to be let go. */
   holdsAnswer = false;
   /** Whose envelopes the caller may open, while the thread opens some. */
@@ -55,7 +57,8 @@ export class ThreadCall {
   }
 
   /** The thread has done it. */
-  done(version1: number): void {
+  done(version1: number, items: number): void {
+    this.items = items;
     this.#work?.resolve(version1);
   }
 

@@ -79,7 +79,7 @@ export class ThreadCalls {
         this.#giveKeys(message[1], message[2]);
         return true;
       case "done":
-        this.#open.get(message[1])?.done(message[2]);
+        this.#open.get(message[1])?.done(message[2], message[3]);
         return true;
       case "failed":
         this.#open.get(message[1])?.failed(new VaultError(message[2], message[3]));
@@ -112,6 +112,7 @@ export class ThreadCalls {
     const right = this.#open.get(id)?.right;
     if (right === undefined) return;
     const key = async (head: EnvelopeHead): Promise<Uint8Array | Refusal> => {
+      right.opened?.note(head.agentId, head.envelopes ?? 1);
       try {
         return await this.#parts.envelopes.keyFor(head, right);
       } catch (thrown) {

@@ -15,6 +15,7 @@ import {
   type SealMetadataResponse,
   SealMetadataResponseSchema,
 } from "../../../proto/gen/runevault/v1/metadata_pb.ts";
+import { describeResource } from "../../../vault/audit/request.ts";
 import type { EnvelopeService, OpenRight } from "../../../vault/mod.ts";
 import { LocalBatches, type MetadataBatches } from "../metadata_batches.ts";
 import type { ThreadCall } from "./thread_call.ts";
@@ -54,6 +55,7 @@ export class ThreadedBatches implements MetadataBatches {
     const call = this.#calls.get(request);
     if (call === undefined) return await this.#local.seal(request, agentId, signal);
     await call.seal(agentId, await this.#envelopes.sealingKey(agentId));
+    describeResource({ plaintexts: call.items });
     return create(SealMetadataResponseSchema);
   }
 }

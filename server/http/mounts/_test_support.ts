@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_AUDIT } from "../../../tests/fakes/no_audit.ts";
 import { strict as assert } from "node:assert";
 import { type TestVault, withVault } from "../../../vault/_test_support.ts";
 import type { ApiHandler } from "../api.ts";
@@ -39,7 +40,7 @@ export class TestApi {
     const { clock, random, logger, vault } = it;
     vault.engine.issuer.ownUrl = OWN_URL;
     const { engine } = vault;
-    this.handle = createVaultApi({ engine, clock, random, logger, version: "0.0.0", observe: () => {} });
+    this.handle = createVaultApi({ ...NO_AUDIT, engine, clock, random, logger, version: "0.0.0", observe: () => {} });
   }
 
   /** Sends a request; without a token it is the operator's. */

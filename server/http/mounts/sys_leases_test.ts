@@ -1,3 +1,4 @@
+import { NO_AUDIT } from "../../../tests/fakes/no_audit.ts";
 import { deepEqual, equal } from "node:assert/strict";
 import { MemoryLogger } from "../../../tests/fakes/ports.ts";
 import { VaultError } from "../../../vault/errors.ts";
@@ -55,6 +56,7 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
   };
   const asked: Access[] = [];
   const handle = createIdentityApi({
+    ...NO_AUDIT,
     router: new Router({ byPath: (section, path) => section === "secret" && path === "sys/" ? MOUNT : undefined })
       .add({ type: "system", section: "secret", description: "", routes: sysLeaseRoutes(leases, entityIdsOf) }),
     logger: new MemoryLogger(),

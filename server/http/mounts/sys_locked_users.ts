@@ -26,6 +26,8 @@ export function sysLockedUserRoutes(lockout: Lockout, mounts: MountTable): Route
       path: "locked-users/:segment.accessor/unlock/*rest.alias",
       summary: "Lets a user try again at once.",
       stored,
+      // Names of nobody are locked as well.
+      userNamed: () => undefined,
       write: ({ params }) => {
         const { accessor, alias } = stored(params);
         lockout.unlock(accessor, alias);

@@ -47,10 +47,12 @@ export function userpassBackend(parts: UserpassParts): Backend {
   return { type: "userpass", section: "auth", description: "log in by name and password", routes };
 }
 
-function loginRoutes({ logins, identity }: UserpassParts): Route[] {
+function loginRoutes(parts: UserpassParts): Route[] {
+  const { logins, identity } = parts;
   return [
     route({
       path: "login/:email.username",
+      userNamed: userNamed(parts),
       summary: "Logs a user in.",
       isOpen: true,
       fieldProblemPrefix: NO_PREFIX,
@@ -85,6 +87,7 @@ function userRoutes(parts: UserpassParts): Route[] {
     }),
     route({
       path: "users/:email.username",
+      userNamed: userNamed(parts),
       summary: "One user.",
       stored,
       fieldProblemPrefix: NO_PREFIX,
@@ -101,6 +104,16 @@ function userRoutes(parts: UserpassParts): Route[] {
       },
     }),
   ];
+}
+
+/** Finds whom a name stands for. */
+function userNamed({ users, identity }: UserpassParts): NonNullable<Route["userNamed"]> {
+  return (params, mount) => {
+    const name = params["username"]!.toLowerCase();
+    if (users.get(mount, name) === undefined) return undefined;
+    const entity = identity.holderOf(mount.accessor, name);
+    return { name: entity?.record.name ?? name, entityId: entity?.record.entityId };
+  };
 }
 
 /** Names of users are kept in lower case. */
@@ -129,6 +142,7 @@ function partRoutes(parts: UserpassParts): Route[] {
   return [
     route({
       path: "users/:email.username/password",
+      userNamed: userNamed(parts),
       summary: "Sets a user's password; users set their own by giving the old one, which ends their other sessions.",
       stored,
       fieldProblemPrefix: NO_PREFIX,
@@ -137,6 +151,7 @@ function partRoutes(parts: UserpassParts): Route[] {
     }),
     route({
       path: "users/:email.username/policies",
+      userNamed: userNamed(parts),
       summary: "Sets the policies of a user's tokens.",
       stored,
       fieldProblemPrefix: NO_PREFIX,

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { NO_AUDIT } from "../../fakes/no_audit.ts";
 import type { AdminDoor } from "../../../admin/guard.ts";
 import { type AdminHandler, createAdminApp } from "../../../admin/app.ts";
 import type { AdminVault, ProcessFacts } from "../../../admin/ports.ts";
@@ -131,7 +132,7 @@ function serve({ vault, changes }: { vault: AdminVault; changes: () => number })
     clock: new FakeClock(FAKE_NOW),
     random,
   };
-  return { logger, changes, handle: createAdminApp(parts) };
+  return { logger, changes, handle: createAdminApp({ ...NO_AUDIT, ...parts }) };
 }
 
 const FACTS: ProcessFacts = { version: () => "0.0.1", status: () => ({ version: "0.0.1" }) as StatusReport };

@@ -1,0 +1,40 @@
+/**
+ * The audit trail of the running process, as its configuration wants it.
+ *
+ * @module
+ */
+
+import { openTrail } from "../vault/audit/recovery.ts";
+import type { AuditTrail } from "../vault/audit/trail.ts";
+import type { Logger, SealKey, Store } from "../vault/mod.ts";
+import { systemClock, systemRandom } from "./clock.ts";
+import type { Config } from "./config.ts";
+
+/** What the trail lives with. */
+export interface AuditSurroundings {
+  readonly store: Store;
+  readonly sealKey: SealKey;
+  readonly logger: Logger;
+}
+
+/**
+ * Opens the trail; undefined where the operator switched it off.
+ *
+ * @throws {VaultError} `config_invalid`.
+ */
+export async function openAudit(config: Config, around: AuditSurroundings): Promise<AuditTrail | undefined> {
+  const { dataDir, auditFile, auditNewKey } = config;
+  if (auditFile === null) {
+    around.logger.log("warn", "audit_off", { hint: "nobody will know who did what: give --audit-file a path" });
+    return undefined;
+  }
+  return await openTrail({
+    ...around,
+    clock: systemClock,
+    random: systemRandom,
+    path: auditFile,
+    keyPath: `${dataDir}/audit.key`,
+    firstKeyPath: `${dataDir}/audit.k0`,
+    mayBeginAnew: auditNewKey,
+  });
+}

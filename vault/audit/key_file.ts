@@ -1,0 +1,89 @@
+/**
+ * Where the trail's next key is kept between two starts: one block that is overwritten in place, so that the keys of
+ * yesterday's lines are nowhere. It is sealed under the seal key; the first key of all is written once, for the operator
+ * to take away.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { VaultError } from "../errors.ts";
+import type { SealKey } from "../keys/seal_key.ts";
+import { writeNewPrivateFile } from "../storage/private_files.ts";
+import type { ChainPosition } from "./chain.ts";
+
+/** Disks write this much whole or not at all. */
+const BLOCK_BYTES = 512;
+const IDENTITY = "audit_key";
+const HASH_BYTES = 32;
+
+/** The file with the next key. */
+export class KeyFile {
+  readonly #file: Deno.FsFile;
+  readonly #sealKey: SealKey;
+
+  private constructor(file: Deno.FsFile, sealKey: SealKey) {
+    this.#file = file;
+    this.#sealKey = sealKey;
+  }
+
+  /**
+   * Opens it.
+   *
+   * @returns The file, and the place in the chain that it was left at; null where it is new.
+   * @throws {VaultError} `config_invalid` for one that is damaged or sealed under another key.
+   */
+  static async open(path: string, sealKey: SealKey): Promise<{ file: KeyFile; position: ChainPosition | null }> {
+    const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+    try {
+      const bytes = new Uint8Array(BLOCK_BYTES);
+      const length = await file.read(bytes);
+      const position = length === null ? null : unsealed(path, bytes, sealKey);
+      return { file: new KeyFile(file, sealKey), position };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Puts a place in that of the one before it, durably. */
+  async write(position: ChainPosition): Promise<void> {
+    const block = Buffer.alloc(BLOCK_BYTES, "\n");
+    block.write(this.#sealKey.seal(IDENTITY, encoded(position)), "latin1");
+    await this.#file.seek(0, Deno.SeekMode.Start);
+    if (await this.#file.write(block) !== BLOCK_BYTES) throw new TypeError("A block was written in part");
+    await this.#file.syncData();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** Writes the first key of a trail for the operator: with it `audit verify --key` checks every line. */
+export async function writeFirstKey(path: string, firstSequence: number, key: Uint8Array): Promise<void> {
+  const text = JSON.stringify({ first_sequence: firstSequence, key: Buffer.from(key).toString("hex") });
+  await writeNewPrivateFile(path, new TextEncoder().encode(`${text}\n`));
+}
+
+function encoded({ sequence, hash, key }: ChainPosition): Uint8Array {
+  const head = Buffer.alloc(8);
+  head.writeBigUInt64BE(BigInt(sequence));
+  return Buffer.concat([head, Buffer.from(hash, "hex"), key]);
+}
+
+function unsealed(path: string, block: Uint8Array, sealKey: SealKey): ChainPosition {
+  try {
+    const bytes = Buffer.from(sealKey.open(IDENTITY, Buffer.from(block).toString("latin1").trim()));
+    return {
+      sequence: Number(bytes.readBigUInt64BE(0)),
+      hash: bytes.subarray(8, 8 + HASH_BYTES).toString("hex"),
+      key: new Uint8Array(bytes.subarray(8 + HASH_BYTES)),
+    };
+  } catch (cause) {
+    throw new VaultError("config_invalid", `${path} can't be opened: the audit trail's next key is in it`, {
+      hint: "put the file back, or give --audit-new-key: verify then shows where the keys begin anew",
+      cause,
+    });
+  }
+}

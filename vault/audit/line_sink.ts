@@ -1,0 +1,220 @@
+/**
+ * Where lines go: the file, and a second place beside it where one is wanted. It knows whether they take lines, makes the
+ * file durable, moves the key on with it, and completes a file that could not be written for a while.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import type { Logger } from "../ports.ts";
+import type { AuditFile } from "./audit_file.ts";
+import type { ChainPosition } from "./chain.ts";
+import type { KeyFile } from "./key_file.ts";
+
+/** A second place for the lines. It must not block, and drops what it has no room for. */
+export interface Mirror {
+  readonly name: string;
+  /** Null where it takes lines, else why it doesn't. */
+  trouble(): string | null;
+  /** Whole lines, each with its line break. */
+  send(lines: string): void;
+  close(): Promise<void>;
+}
+
+/** What lines are written with. */
+export interface LineSinkParts {
+  readonly file: AuditFile;
+  readonly keyFile: Pick<KeyFile, "write" | "close">;
+  readonly logger: Logger;
+  readonly mirror?: Mirror | undefined;
+  /** Called when lines have become durable; it may replace the file. */
+  readonly afterSync?: ((file: AuditFile, position: ChainPosition) => void) | undefined;
+}
+
+/** What a file was lacking that can be written again. */
+export interface Mended {
+  readonly reason: string;
+  readonly lines: number;
+  /** Lines that only the second place has: there were too many to keep. */
+  readonly lost: number;
+}
+
+/** A power cut may take 100 ms, and the disk needs its time too. */
+const SYNC_DELAY_MS = 50;
+const RETRY_MS = 1000;
+/** Lines that are kept for a file that can't be written while the second place takes them. */
+const MAX_BEHIND = 100_000;
+
+/** Writes lines. */
+export class LineSink {
+  readonly #in: LineSinkParts;
+  readonly #encoder = new TextEncoder();
+  readonly #onMended: (mended: Mended) => void;
+  #position: ChainPosition;
+  #synced: number;
+  #behind: string[] = [];
+  #lost = 0;
+  #trouble: string | null = null;
+  #syncTimer: ReturnType<typeof setTimeout> | undefined;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #syncing: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  /** @param onMended Called when a file that couldn't be written has all its lines again; it should write one more. */
+  constructor(parts: LineSinkParts, position: ChainPosition, onMended: (mended: Mended) => void) {
+    this.#in = parts;
+    this.#position = position;
+    this.#synced = position.sequence;
+    this.#onMended = onMended;
+  }
+
+  /** The last line that stands. */
+  get position(): ChainPosition {
+    return this.#position;
+  }
+
+  /** Number of the last line that a power cut can't take from the file. */
+  get synced(): number {
+    return this.#synced;
+  }
+
+  /** Why the file can't be written; null: it can. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  get behind(): number {
+    return this.#behind.length;
+  }
+
+  /** @throws {VaultError} `audit_unavailable` while nothing takes lines. */
+  assertWorking(): void {
+    if (this.#trouble !== null && !this.#mirrorWorks()) throw unavailable(this.#trouble);
+  }
+
+  /**
+   * Writes lines, each with its line break.
+   *
+   * @throws {VaultError} `audit_unavailable` where nothing took them: then they were never written.
+   */
+  write(lines: readonly string[], position: ChainPosition): void {
+    if (!this.#tryFile(lines) && !this.#mirrorWorks()) throw unavailable(this.#trouble!);
+    this.#stand(lines, position);
+  }
+
+  /** Writes lines that stand already, as the store has them; the file gets them when it can. */
+  complete(lines: readonly string[], position: ChainPosition): void {
+    if (lines.length === 0) return;
+    this.#tryFile(lines);
+    this.#stand(lines, position);
+  }
+
+  /** Opens the file again, as whoever rotates logs has moved it away. */
+  reopen(): void {
+    if (this.#trouble !== null) return this.#retry();
+    try {
+      this.#in.file.reopen();
+    } catch (error) {
+      this.#breakDown(error);
+    }
+  }
+
+  /** Makes everything durable and lets go of the files. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#syncTimer);
+    clearTimeout(this.#retryTimer);
+    await this.#syncing;
+    await this.#sync();
+    this.#in.file.close();
+    this.#in.keyFile.close();
+    await this.#in.mirror?.close();
+  }
+
+  /** Lets go of the files as they are. */
+  async abandon(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#syncTimer);
+    clearTimeout(this.#retryTimer);
+    await this.#syncing;
+    this.#in.file.close();
+    this.#in.keyFile.close();
+    await this.#in.mirror?.close();
+  }
+
+  #mirrorWorks(): boolean {
+    return this.#in.mirror !== undefined && this.#in.mirror.trouble() === null;
+  }
+
+  #stand(lines: readonly string[], position: ChainPosition): void {
+    this.#position = position;
+    if (this.#trouble !== null) this.#keepForLater(lines);
+    this.#in.mirror?.send(lines.join(""));
+    this.#syncTimer ??= setTimeout(() => this.#syncing = this.#sync(), SYNC_DELAY_MS);
+  }
+
+  #keepForLater(lines: readonly string[]): void {
+    this.#behind.push(...lines);
+    if (this.#behind.length > MAX_BEHIND) this.#lost += this.#behind.splice(0, this.#behind.length - MAX_BEHIND).length;
+  }
+
+  #tryFile(lines: readonly string[]): boolean {
+    if (this.#trouble !== null) return false;
+    try {
+      this.#in.file.append(this.#encoder.encode(lines.length === 1 ? lines[0]! : lines.join("")));
+      return true;
+    } catch (error) {
+      this.#breakDown(error);
+      return false;
+    }
+  }
+
+  #breakDown(error: unknown): void {
+    const reason = this.#trouble = error instanceof Error ? error.message : "unknown failure";
+    this.#in.logger.log("error", "audit_file_failed", {
+      path: this.#in.file.path,
+      reason,
+      hint: "make room, or mend the disk: until the file can be written, requests are refused",
+    });
+    if (!this.#isClosed) this.#retryTimer ??= setTimeout(() => this.#retry(), RETRY_MS);
+  }
+
+  /** Tries whether the file takes lines again, first those that it lacks; the line that says so proves that it does. */
+  #retry(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    const mended = { reason: this.#trouble ?? "", lines: this.#behind.length, lost: this.#lost };
+    this.#trouble = null;
+    try {
+      this.#in.file.reopen();
+    } catch (error) {
+      return this.#breakDown(error);
+    }
+    if (this.#behind.length > 0 && !this.#tryFile(this.#behind)) return;
+    this.#behind = [];
+    this.#lost = 0;
+    this.#onMended(mended);
+  }
+
+  async #sync(): Promise<void> {
+    const position = this.#position;
+    try {
+      await this.#in.file.sync();
+      if (this.#trouble === null) this.#synced = position.sequence;
+      await this.#in.keyFile.write(position);
+      this.#in.afterSync?.(this.#in.file, position);
+    } catch (error) {
+      this.#breakDown(error);
+    }
+    this.#syncTimer = undefined;
+    if (this.#isClosed || this.#position.sequence === position.sequence) return;
+    this.#syncTimer = setTimeout(() => this.#syncing = this.#sync(), SYNC_DELAY_MS);
+  }
+}
+
+/** What requests are refused with. */
+export function unavailable(reason: string): VaultError {
+  return new VaultError("audit_unavailable", `Nothing can be recorded in the audit trail: ${reason}`, {
+    hint: "make room on the disk of the audit file, or mend it; the vault goes on by itself then",
+  });
+}

@@ -1,0 +1,168 @@
+/**
+ * Opening a trail: where it ended, what the file lacks, and going on from there.
+ *
+ * A killed process leaves the file whole but for changes whose lines are still in the store alone; a power cut may take the
+ * file's last lines, of which the store has those that any change was committed after. Both are completed without a gap.
+ * What was taken from the file in another way stays missing: the trail goes on where it was, and `verify` shows the hole.
+ *
+ * @module
+ */
+
+import { VaultError } from "../errors.ts";
+import type { SealKey } from "../keys/seal_key.ts";
+import type { Clock, Logger, RandomSource } from "../ports.ts";
+import type { Store } from "../storage/store.ts";
+import { AuditFile } from "./audit_file.ts";
+import { Chain, type ChainPosition, hashOf, nextKey } from "./chain.ts";
+import { GENESIS_HASH, lineParts } from "./entry.ts";
+import { cutTornLine, lastLineOf, requestIdsAfter } from "./file_tail.ts";
+import { KeyFile, writeFirstKey } from "./key_file.ts";
+import type { LineSinkParts, Mirror } from "./line_sink.ts";
+import { AuditTrail } from "./trail.ts";
+
+/** What a trail is opened with. */
+export interface OpenTrailOptions {
+  readonly store: Store;
+  readonly sealKey: SealKey;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  /** The audit file. */
+  readonly path: string;
+  /** Where the next key is kept. */
+  readonly keyPath: string;
+  /** Where the first key is left for the operator. */
+  readonly firstKeyPath: string;
+  /** Whether to begin a new series of keys where the next one is lost. */
+  readonly mayBeginAnew?: boolean;
+  readonly mirror?: Mirror | undefined;
+  readonly afterSync?: LineSinkParts["afterSync"];
+}
+
+/** The end of a chain without its key. */
+type End = Pick<ChainPosition, "sequence" | "hash">;
+
+/**
+ * Opens the trail, its file completed.
+ *
+ * @throws {VaultError} `config_invalid` where the file can't be written, or the next key is lost.
+ */
+export async function openTrail(options: OpenTrailOptions): Promise<AuditTrail> {
+  const { store, path, logger } = options;
+  const rows = await allRows(store);
+  const torn = await cutTornLine(path);
+  const { file: keyFile, position: kept } = await openKeyFile(options);
+  const file = openFile(path);
+  const ended = await endOfFile(path);
+  const inFile = complete(file, ended, rows.outbox.map(({ lines }) => lines));
+  const head = await store.get("audit_head", "head");
+  const known = later(kept, head ?? null);
+  const position = await placeOf(options, keyFile, kept, later(inFile, known));
+  const parts = { ...options, chain: new Chain(position), file, keyFile };
+  const opens = rows.opens.map(({ id }) => id);
+  const trail = new AuditTrail(parts, { outbox: rows.outbox.map(({ last }) => last), opens });
+  if (torn > 0) logger.log("warn", "audit_line_torn", { path, bytes: torn });
+  if (known !== null && (inFile?.sequence ?? 0) < known.sequence) await noteGap(trail, options, inFile, known);
+  const recorded = await requestIdsAfter(path, Math.min(...rows.opens.map(({ after }) => after)));
+  for (const { id, entry } of rows.opens) if (!recorded.has(id)) await trail.noteInterrupted(entry);
+  return trail;
+}
+
+interface Rows {
+  readonly outbox: readonly { readonly last: number; readonly lines: string }[];
+  readonly opens: readonly { readonly id: string; readonly entry: string; readonly after: number }[];
+}
+
+async function allRows(store: Store): Promise<Rows> {
+  const outbox = [];
+  for await (const page of store.read("audit_outbox")) {
+    outbox.push(...page.map(({ key, value }) => ({ last: Number(key), lines: value.lines })));
+  }
+  const opens = [];
+  for await (const page of store.read("audit_open")) {
+    opens.push(...page.map(({ key, value }) => ({ id: key, ...value })));
+  }
+  return { outbox, opens };
+}
+
+async function openKeyFile({ keyPath, sealKey, mayBeginAnew, logger }: OpenTrailOptions) {
+  try {
+    return await KeyFile.open(keyPath, sealKey);
+  } catch (error) {
+    if (!mayBeginAnew) throw error;
+    logger.log("warn", "audit_key_lost", { path: keyPath });
+    await Deno.remove(keyPath);
+    return await KeyFile.open(keyPath, sealKey);
+  }
+}
+
+function openFile(path: string): AuditFile {
+  try {
+    return new AuditFile(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "unknown failure";
+    throw new VaultError("config_invalid", `The audit file ${path} can't be written: ${reason}`, {
+      hint: "give --audit-file a path on a disk that can be written",
+      cause,
+    });
+  }
+}
+
+async function endOfFile(path: string): Promise<End | null> {
+  const line = await lastLineOf(path);
+  return line === null ? null : { sequence: lineParts(line).seq, hash: hashOf(line) };
+}
+
+/** Adds to the file what the store has and the file has not; where the file ends then. */
+function complete(file: AuditFile, end: End | null, boxes: readonly string[]): End | null {
+  let last = end;
+  for (const line of boxes.flatMap((lines) => lines.split("\n"))) {
+    if (line === "") continue;
+    const { seq } = lineParts(line);
+    if (last !== null && seq <= last.sequence) continue;
+    file.append(new TextEncoder().encode(`${line}\n`));
+    last = { sequence: seq, hash: hashOf(line) };
+  }
+  return last;
+}
+
+function later(a: End | null, b: End | null): End | null {
+  if (a === null || b === null) return a ?? b;
+  return b.sequence > a.sequence ? b : a;
+}
+
+/** Where the chain goes on, with its key. */
+async function placeOf(
+  options: OpenTrailOptions,
+  keyFile: KeyFile,
+  kept: ChainPosition | null,
+  end: End | null,
+): Promise<ChainPosition> {
+  if (kept !== null) return movedOn(kept, end!);
+  if (end !== null && !options.mayBeginAnew) {
+    throw new VaultError("config_invalid", `${options.keyPath} is gone: the audit trail's next key was in it`, {
+      hint: "put the file back, or give --audit-new-key: verify then shows where the keys begin anew",
+    });
+  }
+  const key = options.random.bytes(32);
+  const position = { sequence: end?.sequence ?? 0, hash: end?.hash ?? GENESIS_HASH, key };
+  const path = end === null ? options.firstKeyPath : `${options.firstKeyPath}.${position.sequence + 1}`;
+  await writeFirstKey(path, position.sequence + 1, key);
+  await keyFile.write(position);
+  options.logger.log("info", "audit_first_key_made", { path, hint: "take it away from this machine, then remove it" });
+  return position;
+}
+
+function movedOn(from: ChainPosition, to: End): ChainPosition {
+  let { key } = from;
+  for (let sequence = from.sequence; sequence < to.sequence; sequence++) key = nextKey(key);
+  return { ...to, key };
+}
+
+async function noteGap(trail: AuditTrail, { logger, path }: OpenTrailOptions, end: End | null, known: End) {
+  const gap = { file_ends_at: end?.sequence ?? 0, trail_ends_at: known.sequence };
+  // A file that was moved away whole, as rotation does, is no gap.
+  if (end === null) return;
+  logger.log("error", "audit_lines_missing", { path, ...gap, hint: "run `runevault audit verify`" });
+  await trail.note("audit_lines_missing", gap);
+}
