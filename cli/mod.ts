@@ -20,6 +20,7 @@ import { addFileCommands } from "./commands/file.ts";
 import { addKeyCommands } from "./commands/keys.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
 import { addLoginCommand } from "./commands/login.ts";
+import { addManCommand } from "./commands/man.ts";
 import { addOidcCommands } from "./commands/oidc.ts";
 import { addOperatorCommands } from "./commands/operator.ts";
 import { addPolicyCommands } from "./commands/policy.ts";
@@ -31,6 +32,7 @@ import { addStatusCommands } from "./commands/status.ts";
 import { addTlsCommands } from "./commands/tls.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addUserCommands } from "./commands/user.ts";
+import { addGroupExamples } from "./command_pages.ts";
 import { errorJson, errorText } from "./format.ts";
 import { type Io, OutputClosed, processIo } from "./io.ts";
 import { type CliContext, type CommanderOutput, createRoot, type Root } from "./program.ts";
@@ -80,6 +82,8 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addClockCommands(root, context);
   addStatusCommands(root, context);
   addCompletionCommands(root, context);
+  addManCommand(root, context);
+  addGroupExamples(root);
   return root;
 }
 

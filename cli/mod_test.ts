@@ -3,6 +3,7 @@ import { type Command, type CommandUnknownOpts } from "@commander-js/extra-typin
 import { ADMIN_TOKEN, serveApp, type ServedApp } from "../admin/_test_support.ts";
 import { fakeToken } from "../tests/fakes/admin_vault.ts";
 import { type FakeIo, fakeIo } from "../tests/fakes/io.ts";
+import { type CommandPage, commandPages } from "./command_pages.ts";
 import { OutputClosed } from "./io.ts";
 import { createProgram, run } from "./mod.ts";
 
@@ -209,6 +210,37 @@ Deno.test("every command says in its help what it does, with an example", async 
     match(stdout, new RegExp(`\nExamples:\n(.*\n)*.*${path.at(-1)}`), path.join(" "));
   }
 });
+
+Deno.test("every group of commands shows examples too, and the program itself", async () => {
+  const program = createProgram({ io: fakeIo(), exitCode: 0 }, { out: "", err: "" });
+  const groups = commandPages(program).filter(({ isGroup }) => isGroup);
+  ok(groups.length >= 10, String(groups.length));
+  for (const { path } of groups) {
+    const { code, stdout } = await runWith(fakeIo(), [...path, "--help"]);
+    equal(code, 0, path.join(" "));
+    match(stdout, new RegExp(`^Usage: ${["runevault", ...path].join(" ")} .*\n\n[A-Z].*\\.\n`), path.join(" "));
+    match(stdout, new RegExp(`\nExamples:\n(  runevault ${path.join(" ")}.*\n)+`), path.join(" "));
+  }
+});
+
+Deno.test("examples are commands that there are, with flags that they have", () => {
+  const program = createProgram({ io: fakeIo(), exitCode: 0 }, { out: "", err: "" });
+  const pages = commandPages(program);
+  for (const example of new Set(pages.flatMap(({ examples }) => examples))) {
+    const words = split(/runevault (?!\))(.*)/.exec(example)?.[1]?.split(/ [<>|] /)[0] ?? "");
+    // A group's own option may stand before its member's name.
+    const bare = words.filter((word, i) => word !== "--mount" && words[i - 1] !== "--mount");
+    const lineage = pages.filter(({ path }) => path.every((word, i) => bare[i] === word));
+    const page = lineage.at(-1)!;
+    ok(page.path.length > 0 && !page.isGroup, example);
+    const flags = words.filter((word) => word.startsWith("--")).map((word) => word.split("=")[0]!);
+    deepEqual(flags.filter((flag) => !lineage.flatMap(flagsOf).includes(flag)), [], example);
+  }
+});
+
+function flagsOf({ options }: CommandPage): string[] {
+  return options.flatMap(({ term }) => term.match(/--[a-z0-9-]+/g) ?? []);
+}
 
 function leafCommands(command: CommandUnknownOpts | Command, path: readonly string[] = []): string[][] {
   const subs = command.commands.filter((sub) => sub.name() !== "complete");

@@ -37,6 +37,11 @@ const NEEDS: readonly Need[] = [
     remedy: "apt-get install mariadb-server postgresql",
   },
   {
+    tests: "the man page, by those who show man pages",
+    isMet: async () => await isCommand("/usr/bin/man") && await isCommand("/usr/bin/mandoc"),
+    remedy: "apt-get install man-db mandoc",
+  },
+  {
     tests: "the commands of README and docs",
     isMet: canRunPages,
     remedy: "apt-get install bash util-linux iproute2 curl jq, and user namespaces unless run as root",
