@@ -15,6 +15,7 @@ import { addBackupCommands } from "./commands/backup.ts";
 import { addClockCommands } from "./commands/clock.ts";
 import { addCompletionCommands } from "./commands/completion.ts";
 import { addDatabaseCommands } from "./commands/db.ts";
+import { addDoctorCommands } from "./commands/doctor.ts";
 import { addEntityCommands } from "./commands/entity.ts";
 import { addFileCommands } from "./commands/file.ts";
 import { addKeyCommands } from "./commands/keys.ts";
@@ -78,6 +79,7 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addRewrapCommand(root, context);
   addBackupCommands(root, context);
   addTlsCommands(root, context);
+  addDoctorCommands(root, context);
   addFileCommands(root, context);
   addClockCommands(root, context);
   addStatusCommands(root, context);

@@ -14,7 +14,7 @@ const PERMISSIONS = [
   "--allow-write",
   "--allow-net",
   "--allow-env",
-  "--allow-sys=hostname,networkInterfaces,uid,gid,cpus",
+  "--allow-sys=hostname,networkInterfaces,uid,gid,cpus,statfs",
   // For the native libraries; given up at start once they are loaded (S26).
   "--allow-ffi",
   "--no-prompt",

@@ -8,3 +8,6 @@
  */
 
 export { caPem, issueServerCertificate, makeAuthority, type TlsReport, tlsReport } from "./tls.ts";
+export { doctor } from "./doctor.ts";
+export type { Finding } from "./finding.ts";
+export { checkUpgrade, type UpgradeReport } from "./upgrade.ts";

@@ -94,7 +94,7 @@ export class ConnectionRecords {
 
   /** The details of a connection, secrets and all. */
   detailsOf(record: DatabaseConnectionRecord): ConnectionDetails {
-    return JSON.parse(this.#opened(identityOf(record), record.sealed));
+    return openDetails(record, this.#in.sealKey);
   }
 
   /** Details, sealed for a connection. */
@@ -120,6 +120,11 @@ export class ConnectionRecords {
   #opened(identity: string, sealed: string): string {
     return new TextDecoder().decode(this.#in.sealKey.open(identity, sealed));
   }
+}
+
+/** The details of a connection, secrets and all; `storage_failed` where they don't open. */
+export function openDetails(record: DatabaseConnectionRecord, sealKey: SealKey): ConnectionDetails {
+  return JSON.parse(new TextDecoder().decode(sealKey.open(identityOf(record), record.sealed)));
 }
 
 /** The key of a connection's record. */

@@ -7,7 +7,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { VaultError } from "../errors.ts";
-import type { FileRecord, MetaRecord, SecretVersionRecord } from "./records.ts";
+import type { FileRecord, MetaRecord, RecordKind, Records, SecretVersionRecord } from "./records.ts";
 import { schemaOf, sqliteReason } from "./sqlite_database.ts";
 
 /** Facts of a store. */
@@ -59,6 +59,13 @@ function factsOf(db: DatabaseSync, path: string): StoreFacts {
     files: new Map(rowsOf<FileRecord>(db, "file")),
     counts: new Map(counts.map(({ kind, count }) => [String(kind), Number(count)])),
   };
+}
+
+/** Every record of a kind; as {@link readStoreFacts}. */
+export function readRecords<K extends RecordKind>(path: string, kind: K): Records[K][] {
+  using db = new DatabaseSync(path, { readOnly: true });
+  db.exec("PRAGMA busy_timeout = 5000");
+  return rowsOf<Records[K]>(db, kind).map(([, value]) => value);
 }
 
 function rowsOf<T>(db: DatabaseSync, kind: string): [key: string, value: T][] {

@@ -1,0 +1,126 @@
+/**
+ * `runevault doctor` on vaults that are well, and on vaults with each thing that can be wrong with them.
+ *
+ * @module
+ */
+
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import type { Finding } from "../../server/maintenance/mod.ts";
+import { cli } from "../clients.ts";
+import { runProgram, StartedServer, temporaryFolder } from "../started_server.ts";
+
+async function examined(dataDir: string, env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await runProgram(["doctor", "--json", "--data-dir", dataDir], { env });
+  ok(stdout !== "", stderr);
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  return { code, findings, bad: findings.filter(({ level }) => level !== "ok") };
+}
+
+/** A stopped vault's folder. */
+async function stopped(env: Record<string, string> = {}) {
+  const folder = await temporaryFolder();
+  const server = await StartedServer.start({ dataDir: folder.path, env });
+  await server.stop();
+  return folder;
+}
+
+/** The configuration of the tests' servers, so that no usual port is looked at. */
+const QUIET = {
+  RUNEVAULT_GRPC_ADDR: "off",
+  RUNEVAULT_API_ADDR: "off",
+  RUNEVAULT_ADMIN_ADDR: "off",
+  RUNEVAULT_METRICS_ADDR: "off",
+};
+
+Deno.test("a vault that is well has no problem, running or stopped; the warnings say what to do", async () => {
+  await using folder = await temporaryFolder();
+  const server = await StartedServer.start({ dataDir: folder.path, args: ["--tls", "auto"] });
+  const running = await examined(folder.path, QUIET);
+  deepEqual([running.code, running.bad.filter(({ level }) => level === "problem")], [0, []]);
+  await server.stop();
+  const after = await examined(folder.path, QUIET);
+  deepEqual([after.code, after.bad.filter(({ level }) => level === "problem")], [0, []]);
+  for (const { remedy } of [...running.bad, ...after.bad]) ok(remedy !== null);
+  const checks = new Set(after.findings.map(({ check }) => check));
+  for (
+    const check of ["modes", "ports", "tls", "clock", "disk", "store", "seal key", "team secret", "leases", "databases"]
+  ) {
+    ok(checks.has(check), check);
+  }
+  const { stdout } = await cli({ dataDir: folder.path }, ["doctor"]);
+  match(stdout, /^ok +store +it is sound; [0-9]+ changes$/m);
+});
+
+Deno.test("loose modes are a problem with the chmod that mends them", async () => {
+  await using folder = await stopped();
+  await Deno.chmod(`${folder.path}/seal.key`, 0o644);
+  const { code, bad } = await examined(folder.path, QUIET);
+  equal(code, 1);
+  deepEqual(bad.find(({ check }) => check === "modes")?.remedy, `chmod 600 ${folder.path}/seal.key`);
+});
+
+Deno.test("a damaged store, a missing seal key and another's are each found", async () => {
+  await using folder = await stopped();
+  await Deno.writeFile(`${folder.path}/seal.key`, new Uint8Array(32).fill(1));
+  match((await examined(folder.path, QUIET)).bad.map(({ message }) => message).join(), /is not the store's/);
+  await Deno.remove(`${folder.path}/seal.key`);
+  const { code, bad } = await examined(folder.path, QUIET);
+  equal(code, 1);
+  match(bad.map(({ message }) => message).join(), /seal\.key is missing/);
+  const path = `${folder.path}/runevault.db`;
+  const bytes = await Deno.readFile(path);
+  await Deno.writeFile(path, bytes.fill(0x58, 4096, 12_288));
+  const damaged = await examined(folder.path, QUIET);
+  equal(damaged.code, 1);
+  match(damaged.bad.map(({ check, message }) => `${check}: ${message}`).join("\n"), /store: .*(damaged|malformed)/);
+});
+
+Deno.test("a clock that is behind, a short team secret, a port that another program has: each is found", async () => {
+  await using folder = await stopped({ VAULT_TEAM_SECRET: "short" });
+  {
+    using db = new DatabaseSync(`${folder.path}/runevault.db`);
+    const value = JSON.stringify({ value: Date.now() + 3_600_000 });
+    db.prepare("INSERT OR REPLACE INTO records VALUES ('meta', 'clock_tick', ?)").run(value);
+  }
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const env = { ...QUIET, RUNEVAULT_GRPC_ADDR: `127.0.0.1:${(taken.addr as Deno.NetAddr).port}` };
+  const { code, bad } = await examined(folder.path, env);
+  equal(code, 1);
+  const found = bad.map(({ check, level }) => `${level} ${check}`);
+  for (const one of ["problem clock", "warning team secret", "problem ports"]) ok(found.includes(one), found.join());
+});
+
+Deno.test("an account that couldn't be taken away and a database that is gone are found", async () => {
+  await using folder = await stopped();
+  {
+    using db = new DatabaseSync(`${folder.path}/runevault.db`);
+    const lease = {
+      id: "database/creds/app/x",
+      state: "ending",
+      failures: 3,
+      lastError: "no route",
+      account: { username: "v-app-1", place: "db.example:5432" },
+      expiresAt: 0,
+    };
+    db.prepare("INSERT INTO records VALUES ('lease', ?, ?)").run(lease.id, JSON.stringify(lease));
+  }
+  const { code, bad } = await examined(folder.path, QUIET);
+  equal(code, 1);
+  match(
+    bad.find(({ check }) => check === "leases")!.message,
+    /v-app-1 on db\.example:5432 can't be taken away: no route/,
+  );
+});
+
+Deno.test("a restored vault that nobody accepted, and a first audit key that still lies about, are warnings", async () => {
+  await using folder = await stopped();
+  await Deno.writeTextFile(`${folder.path}/audit.k0`, "key", { mode: 0o600 });
+  {
+    using db = new DatabaseSync(`${folder.path}/runevault.db`);
+    db.exec(`INSERT INTO records VALUES ('meta', 'restored_from', '{"value":"2026-01-01T00:00:00.000Z"}')`);
+  }
+  const { code, bad } = await examined(folder.path, QUIET);
+  equal(code, 0);
+  match(bad.map(({ remedy }) => remedy).join("\n"), /--accept-rollback[^]*audit\.k0 to where/);
+});
