@@ -78,7 +78,8 @@ function isExamples(paragraph: string): boolean {
   return paragraph.trimStart().startsWith(EXAMPLES);
 }
 
-function pathOf(command: CommandUnknownOpts): string[] {
+/** The names that lead to a command, without the program's. */
+export function pathOf(command: CommandUnknownOpts): string[] {
   return command.parent === null ? [] : [...pathOf(command.parent), command.name()];
 }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { Progress } from "./progress.ts";
+import { forTerminal, type Terminal, wantsColors } from "./terminal.ts";
 import { VaultError } from "../vault/errors.ts";
 
 /** The surroundings of one run of the command line. */
@@ -19,6 +21,8 @@ export interface Io {
   forget(name: string): void;
   /** Reads a secret: typed without being shown where there is a terminal, else the first line of standard input. */
   secret(prompt: string): Promise<string>;
+  /** Says what is being done, for a terminal to show once it takes a second; null: it is done. */
+  progress(what: string | null): void;
   /** Whether somebody sits at a terminal and types. */
   readonly isInteractive: boolean;
   /** Null where users have no ids. */
@@ -38,19 +42,43 @@ const DEFAULT_WIDTH = 100;
 export function processIo(): Io {
   const out = new TextWriter(Deno.stdout);
   const err = new TextWriter(Deno.stderr);
+  const env = (name: string) => Deno.env.get(name);
+  const progress = progressOn(Deno.stderr, err);
+  const shown = (stream: Stream, writer: TextWriter) => {
+    const terminal = terminalOf(stream, env);
+    return (text: string) => {
+      progress?.clear();
+      return writer.write(terminal === null ? text : forTerminal(text, terminal));
+    };
+  };
+  const secret = (prompt: string) =>
+    Deno.stdin.isTerminal() ? typedSecret(prompt, err) : firstLine(Deno.stdin.readable);
   return {
     get stdin() {
       return Deno.stdin.readable;
     },
-    out: (text) => out.write(text),
-    err: (text) => err.write(text),
-    env: (name) => Deno.env.get(name),
+    out: shown(Deno.stdout, out),
+    err: shown(Deno.stderr, err),
+    env,
     forget: (name) => Deno.env.delete(name),
-    secret: (prompt) => Deno.stdin.isTerminal() ? typedSecret(prompt, err) : firstLine(Deno.stdin.readable),
+    secret: (prompt) => progress === null ? secret(prompt) : progress.aside(() => secret(prompt)),
+    progress: (what) => progress?.tell(what),
     isInteractive: Deno.stdin.isTerminal(),
     uid: Deno.uid(),
     width: terminalWidth(),
   };
+}
+
+type Stream = typeof Deno.stdout | typeof Deno.stderr;
+
+/** Null where a stream is no terminal. */
+function terminalOf(stream: Stream, env: Io["env"]): Terminal | null {
+  return stream.isTerminal() ? { width: columns(), hasColors: wantsColors(env) } : null;
+}
+
+function progressOn(stream: Stream, writer: TextWriter): Progress | null {
+  if (!stream.isTerminal()) return null;
+  return new Progress({ width: columns(), write: (text) => void writer.write(text), now: () => performance.now() });
 }
 
 /** Longer ones are no passwords. */
@@ -123,5 +151,10 @@ class TextWriter {
 /** The terminal's width; a fixed one where the output is no terminal, so that what is piped is the same everywhere. */
 function terminalWidth(): number {
   if (!Deno.stdout.isTerminal()) return DEFAULT_WIDTH;
-  return Math.min(Deno.consoleSize().columns, DEFAULT_WIDTH);
+  return Math.min(columns(), DEFAULT_WIDTH);
+}
+
+/** A terminal that doesn't know its size says 0. */
+function columns(): number {
+  return Deno.consoleSize().columns || DEFAULT_WIDTH;
 }

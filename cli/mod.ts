@@ -9,7 +9,7 @@
  * @module
  */
 
-import { CommanderError } from "@commander-js/extra-typings";
+import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { asVaultError, ERROR_TABLE, type VaultError } from "../vault/errors.ts";
 import { addBackupCommands } from "./commands/backup.ts";
 import { addClockCommands } from "./commands/clock.ts";
@@ -33,7 +33,7 @@ import { addStatusCommands } from "./commands/status.ts";
 import { addTlsCommands } from "./commands/tls.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addUserCommands } from "./commands/user.ts";
-import { addGroupExamples } from "./command_pages.ts";
+import { addGroupExamples, pathOf } from "./command_pages.ts";
 import { errorJson, errorText } from "./format.ts";
 import { type Io, OutputClosed, processIo } from "./io.ts";
 import { type CliContext, type CommanderOutput, createRoot, type Root } from "./program.ts";
@@ -52,12 +52,21 @@ export async function run(args: readonly string[], io: Io = processIo()): Promis
   const context: CliContext = { io, exitCode: 0 };
   const output: CommanderOutput = { out: "", err: "" };
   const root = createProgram(context, output);
+  root.hook("preAction", (_root, command) => tellOf(command, io));
   try {
     await root.parseAsync([...args], { from: "user" });
     return context.exitCode;
   } catch (thrown) {
     return await end(thrown, args, root, io, output);
+  } finally {
+    io.progress(null);
   }
+}
+
+/** A server runs as long as it is wanted; whatever else takes its time says so. */
+function tellOf(command: CommandUnknownOpts, io: Io): void {
+  const path = pathOf(command);
+  if (path[0] !== "serve") io.progress(path.join(" "));
 }
 
 /** All commands, with their help and their actions. */

@@ -92,6 +92,7 @@ async function backup(io: Io, globals: GlobalOptions, file: string, key: BackupK
       for await (const chunk of sealed) {
         await write(chunk);
         bytes += chunk.length;
+        io.progress(`backup: ${Math.round(bytes / 1e6)} MB`);
       }
       return { taken, bytes };
     });

@@ -28,8 +28,8 @@ export function addRewrapCommand(root: Root, { io }: CliContext): void {
     .action(async (file, { output }, command) => {
       using client = await connect(io, command.optsWithGlobals(), BATCH_TIMEOUT_MS);
       const input = await openInput(io, file);
-      if (output === undefined) await rewrap(client, input, (text) => io.out(text));
-      else await writeWhole(output, (write) => rewrap(client, input, write));
+      if (output === undefined) await rewrap(io, client, input, (text) => io.out(text));
+      else await writeWhole(output, (write) => rewrap(io, client, input, write));
     });
 }
 
@@ -43,9 +43,16 @@ async function openInput(io: Io, file: string | undefined): Promise<ReadableStre
   }
 }
 
-async function rewrap(client: AdminClient, input: ReadableStream<Uint8Array>, write: WriteText): Promise<void> {
+async function rewrap(
+  io: Io,
+  client: AdminClient,
+  input: ReadableStream<Uint8Array>,
+  write: WriteText,
+): Promise<void> {
+  let count = 0;
   for await (const batch of readBatches(input)) {
     const envelopes = await rewrapBatch(client, batch);
+    io.progress(`rewrap: ${count += batch.length} envelopes`);
     await write(envelopes.map((envelope, i) => toLine(envelope, batch[i]!)).join(""));
   }
 }

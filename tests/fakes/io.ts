@@ -26,6 +26,7 @@ export function fakeIo(options: { stdin?: string | Uint8Array; env?: Readonly<Re
     env: (name) => env.get(name),
     forget: (name) => void env.delete(name),
     secret: () => firstLine(new Blob([bytes.slice()]).stream()),
+    progress: () => {},
     isInteractive: false,
     uid: 1000,
     width: 100,
