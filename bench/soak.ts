@@ -141,7 +141,7 @@ async function openFiles({ pid }: StartedServer): Promise<number> {
 
 async function loopDelaySeconds({ addresses }: StartedServer): Promise<number> {
   const text = await (await fetch(`http://${addresses.metrics}/metrics`)).text();
-  return Number(/^vault_event_loop_delay_seconds (\S+)/m.exec(text)![1]);
+  return Number(/^runevault_event_loop_delay_seconds (\S+)/m.exec(text)![1]);
 }
 
 function sleep(ms: number): Promise<void> {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { UserLabels } from "./user_labels.ts";
+
 /** One finished request of the identity API. */
 export interface FinishedApiRequest {
   /** The mount's type and the route's template: few, whatever is asked. */
@@ -15,8 +17,6 @@ export interface FinishedApiRequest {
   readonly seconds: number;
 }
 
-/** Users with series of their own; requests of the rest count as `other`. */
-const MAX_USERS = 1000;
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 interface Durations {
@@ -29,12 +29,16 @@ interface Durations {
 export class ApiMetrics {
   readonly #requests = new Map<string, Map<string, number>>();
   readonly #durations = new Map<string, Durations>();
-  readonly #users = new Set<string>();
+  readonly #users: UserLabels;
+
+  constructor(users: UserLabels) {
+    this.#users = users;
+  }
 
   /** Counts one finished request. */
   observe({ route, operation, user, status, seconds }: FinishedApiRequest): void {
     const where = `${operation} ${route}`;
-    const who = `${status < 400 ? "success" : "error"} ${this.#label(user)}`;
+    const who = `${status < 400 ? "success" : "error"} ${this.#users.of(user)}`;
     const counts = this.#requests.get(where) ?? new Map<string, number>();
     if (counts.size === 0) this.#requests.set(where, counts);
     counts.set(who, (counts.get(who) ?? 0) + 1);
@@ -65,13 +69,6 @@ export class ApiMetrics {
     );
     for (const [where, durations] of this.#durations) lines.push(...histogram(labelsOf(where), durations));
     return `${lines.join("\n")}\n`;
-  }
-
-  #label(user: string): string {
-    if (user === "unknown" || this.#users.has(user)) return user;
-    if (this.#users.size >= MAX_USERS) return "other";
-    this.#users.add(user);
-    return user;
   }
 }
 

@@ -1,8 +1,9 @@
 import { equal, match, ok } from "node:assert/strict";
 import { ApiMetrics } from "./api_metrics.ts";
+import { UserLabels } from "./user_labels.ts";
 
 Deno.test("ApiMetrics counts by route, operation, outcome and user, and names can't forge lines", () => {
-  const metrics = new ApiMetrics();
+  const metrics = new ApiMetrics(new UserLabels(true));
   const request = { route: "token/lookup-self", operation: "read", user: "alice", status: 200, seconds: 0.003 };
   metrics.observe(request);
   metrics.observe({ ...request, seconds: 20 });
@@ -18,7 +19,7 @@ Deno.test("ApiMetrics counts by route, operation, outcome and user, and names ca
 });
 
 Deno.test("ApiMetrics gives a thousand users series of their own, and counts the rest as other", () => {
-  const metrics = new ApiMetrics();
+  const metrics = new ApiMetrics(new UserLabels(true));
   for (let i = 0; i < 1100; i++) {
     metrics.observe({ route: "r", operation: "read", user: `user${i}`, status: 200, seconds: 0 });
   }

@@ -45,6 +45,8 @@ export interface Config {
   /** Name or number of the group that may open the admin socket. */
   readonly adminSocketGroup: string | undefined;
   readonly metrics: ListenAddress | null;
+  /** Whether metrics tell users apart. */
+  readonly metricsUsers: boolean;
   /** TLS of gRPC. */
   readonly tls: TlsMode;
   /** TLS of the identity API; differs from {@link tls} only by Rune-Vault's switch, which acts on gRPC alone. */
@@ -178,6 +180,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     adminSocket: offOr(raw.text("admin_socket"), `${dataDir}/admin.sock`),
     adminSocketGroup: raw.text("admin_socket_group"),
     metrics: parseListenAddress(raw.text("metrics_addr") ?? "127.0.0.1:9090", "--metrics-addr"),
+    metricsUsers: raw.choice("metrics_users", ["on", "off"]) !== "off",
     tls,
     apiTls: raw.beside("tls", "api_tls") === "auto" ? "auto" : tls,
     tlsCert: raw.text("tls_cert"),

@@ -49,6 +49,14 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     placeholder: "FILE",
   }),
   option("metrics_addr", "string", "metrics and health (default 127.0.0.1:9090; `off`)", { placeholder: "ADDR" }),
+  option(
+    "metrics_users",
+    "string",
+    "users as labels of metrics: on (default; 1,000 at most, the rest as `other`) or off",
+    {
+      placeholder: "CHOICE",
+    },
+  ),
   option("tls", "string", "TLS of gRPC and the identity API: auto (default), files or off", { placeholder: "MODE" }),
   option("tls_cert", "string", "certificate chain for --tls files", {
     placeholder: "FILE",

@@ -33,6 +33,7 @@ import { LineLogger } from "./logger.ts";
 import { DATABASE_PLUGINS } from "../databases/mod.ts";
 import { loadNativeLibraries } from "./native_libraries.ts";
 import { Metrics } from "./metrics.ts";
+import { TimedStore } from "./timed_store.ts";
 import { ProcessFacts } from "./process_facts.ts";
 import { loadEnvectorKey, loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
@@ -95,6 +96,7 @@ export class Daemon {
   readonly #logger: LineLogger;
   readonly #notifier: SystemdNotifier;
   readonly #stop = Promise.withResolvers<number>();
+  #store: TimedStore | undefined;
 
   constructor(sources: Sources, output: ServeOutput, undo: Undo[]) {
     const { logFormat, logLevel } = sources.config;
@@ -164,7 +166,8 @@ export class Daemon {
     const { config, credentialsDir } = this.#sources;
     // Before the first thread: one that is there already would keep the permission that is given up after it.
     const native = await loadNativeLibraries({ folder: `${config.dataDir}/native`, logger: this.#logger });
-    const store = new SqliteStore(`${config.dataDir}/runevault.db`, (reason) => this.#die(reason));
+    const sqlite = new SqliteStore(`${config.dataDir}/runevault.db`, (reason) => this.#die(reason));
+    const store = this.#store = new TimedStore(sqlite, () => systemClock.monotonic());
     const closeStore = () => store.close();
     this.#undo.push(closeStore);
     const state = await VaultState.load(store);
@@ -283,7 +286,8 @@ export class Daemon {
     health: HealthReporter,
     tls: PreparedTls,
   ): Promise<Faces> {
-    const metrics = new Metrics(facts);
+    const metrics = new Metrics(facts, vault, this.#config.metricsUsers);
+    this.#store!.observe = metrics.vault.observeCommit;
     const ports = { clock: systemClock, random: systemRandom, logger: this.#logger };
     const audited = { audit: vault.audit, hashValue: (value: string) => vault.auditValues.hash(value) };
     const unary = createUnary({ ...ports, audit: vault.audit, observe: (call) => metrics.observe(call) });
@@ -295,7 +299,7 @@ export class Daemon {
       ...audited,
       engine,
       version: VERSION,
-      observe: (request) => metrics.api.observe(request),
+      observe: (request) => metrics.observeApi(request),
     });
     const identityApi = (request: Request, face: AuditFace) =>
       api(request, { address: "127.0.0.1", isTls: false, operator: OPERATOR, face });

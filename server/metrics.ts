@@ -4,11 +4,11 @@
  * @module
  */
 
-import { ApiMetrics } from "./api_metrics.ts";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-
-/** Users with series of their own; calls of the rest count as `other`, or one big team would fill the memory. */
-const MAX_USER_LABELS = 1000;
+import type { Vault } from "../vault/mod.ts";
+import { ApiMetrics, type FinishedApiRequest } from "./api_metrics.ts";
+import { UserLabels } from "./user_labels.ts";
+import { type SurroundingReadings, VaultMetrics } from "./vault_metrics.ts";
 
 const SECONDS_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -22,15 +22,11 @@ export interface FinishedCall {
 }
 
 /** What is read when somebody asks for the metrics. */
-export interface ProcessReadings {
+export interface ProcessReadings extends SurroundingReadings {
   health(): "healthy" | "degraded" | "unhealthy";
   cpuPercent(): number;
   memoryBytes(): number;
-  /** The event loop's longest pause since the last reading. */
-  loopDelaySeconds(): number;
   uptimeSeconds(): number;
-  /** The certificates in use and their ends, in ms since 1970. */
-  certificateEnds(): readonly { readonly certificate: string; readonly notAfter: number }[];
 }
 
 const HEALTH_VALUE = { healthy: 1, degraded: 0.5, unhealthy: 0 } as const;
@@ -39,17 +35,22 @@ const KEY_METHODS = new Map([["get_public_key", "key_bundle"], ["get_agent_manif
 
 /** Counts calls and renders the Prometheus text format. */
 export class Metrics {
-  /** What is counted of the identity API. */
-  readonly api: ApiMetrics = new ApiMetrics();
   readonly #registry = new Registry();
+  readonly #api: ApiMetrics;
+  /** What is measured of the vault itself. */
+  readonly vault: VaultMetrics;
   readonly #requests: Counter<"method" | "endpoint" | "status" | "user">;
   readonly #durations: Histogram<"method" | "endpoint">;
   readonly #decryptions: Counter<"status">;
   readonly #decryptionDurations: Histogram;
   readonly #keyAccess: Counter<"key_type" | "status">;
-  readonly #users = new Set<string>();
+  readonly #users: UserLabels;
 
-  constructor(readings: ProcessReadings) {
+  /** @param namesUsers Whether users are told apart. */
+  constructor(readings: ProcessReadings, vault: Vault, namesUsers: boolean) {
+    this.#users = new UserLabels(namesUsers);
+    this.#api = new ApiMetrics(this.#users);
+    this.vault = new VaultMetrics(this.#registry, vault, readings);
     const registers = [this.#registry];
     this.#requests = new Counter({
       name: "vault_requests_total",
@@ -88,7 +89,7 @@ export class Metrics {
   /** Counts one finished call. */
   observe({ method, user, ok, seconds }: FinishedCall): void {
     const status = ok ? "success" : "error";
-    this.#requests.inc({ method, endpoint: "grpc", status, user: this.#userLabel(user) });
+    this.#requests.inc({ method, endpoint: "grpc", status, user: this.#users.of(user) });
     this.#durations.observe({ method, endpoint: "grpc" }, seconds);
     if (DECRYPTING.has(method)) {
       this.#decryptions.inc({ status });
@@ -98,16 +99,15 @@ export class Metrics {
     if (keyType !== undefined) this.#keyAccess.inc({ key_type: keyType, status });
   }
 
-  /** The Prometheus text format, version 0.0.4. */
-  async render(): Promise<string> {
-    return await this.#registry.metrics() + this.api.render();
+  /** Counts one finished request of the identity API. */
+  observeApi(request: FinishedApiRequest): void {
+    this.#api.observe(request);
+    this.vault.observeApi(request);
   }
 
-  #userLabel(user: string): string {
-    if (user === "unknown" || this.#users.has(user)) return user;
-    if (this.#users.size >= MAX_USER_LABELS) return "other";
-    this.#users.add(user);
-    return user;
+  /** The Prometheus text format, version 0.0.4. */
+  async render(): Promise<string> {
+    return await this.#registry.metrics() + this.#api.render();
   }
 
   #addGauges(readings: ProcessReadings): void {
@@ -119,14 +119,8 @@ export class Metrics {
         () => readings.cpuPercent(),
       ],
       ["vault_memory_usage_bytes", "Resident memory", () => readings.memoryBytes()],
-      [
-        "vault_event_loop_delay_seconds",
-        "The longest pause of the event loop since the last reading",
-        () => readings.loopDelaySeconds(),
-      ],
       ["vault_uptime_seconds", "Seconds since the start", () => readings.uptimeSeconds()],
     ];
-    this.#addCertificateEnds(readings);
     for (const [name, help, read] of gauges) {
       new Gauge({
         name,
@@ -137,18 +131,5 @@ export class Metrics {
         },
       });
     }
-  }
-
-  #addCertificateEnds(readings: ProcessReadings): void {
-    new Gauge({
-      name: "runevault_tls_certificate_expiry_seconds",
-      help: "When the certificate in use ends, in seconds since 1970",
-      labelNames: ["certificate"],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const { certificate, notAfter } of readings.certificateEnds()) this.set({ certificate }, notAfter / 1000);
-      },
-    });
   }
 }

@@ -64,6 +64,10 @@ export class ProcessFacts implements ProcessReadings {
     return { status: reasons.length > 0 ? "degraded" : "healthy", reasons };
   }
 
+  now(): number {
+    return this.#clock.now();
+  }
+
   cpuPercent(): number {
     const { user, system } = cpuUsage();
     const now = { at: this.#clock.monotonic(), microseconds: user + system };

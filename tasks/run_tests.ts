@@ -63,6 +63,11 @@ const NEEDS: readonly Need[] = [
     remedy: "apt-get install shellcheck systemd cloud-init",
   },
   {
+    tests: "alert rules checked by Prometheus",
+    isMet: () => isCommand("promtool"),
+    remedy: "apt-get install prometheus",
+  },
+  {
     tests: "a disk that is full, on a small file system of its own",
     isMet: () => Promise.resolve(Deno.uid() === 0),
     remedy: "run as root (no package)",

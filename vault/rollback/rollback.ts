@@ -83,7 +83,7 @@ export async function settleRollback(
   });
 }
 
-/** Every epoch is raised, and every token that stands for itself is ended. */
+/** Every epoch is raised, and every token that stands for itself is ended, those of operators too. */
 function planEndOfAll({ state, clock, planEndOfServiceTokens }: RollbackSurroundings): Write[] {
   const endedAt = clock.now();
   const users = [...state.users.values()].map(({ record }): Write => ({
@@ -98,7 +98,8 @@ function planEndOfAll({ state, clock, planEndOfServiceTokens }: RollbackSurround
     key: record.tokenHash,
     value: { ...record, ended: "revoked", endedAt } satisfies UserTokenRecord,
   }));
-  return [...users, ...tokens, ...planEndOfServiceTokens()];
+  const operators = [...state.table("operator").keys()].map((key): Write => ({ kind: "operator", key }));
+  return [...users, ...tokens, ...operators, ...planEndOfServiceTokens()];
 }
 
 function unmark(state: VaultState): Write[] {
