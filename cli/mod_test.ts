@@ -5,6 +5,7 @@ import { fakeToken } from "../tests/fakes/admin_vault.ts";
 import { type FakeIo, fakeIo } from "../tests/fakes/io.ts";
 import { type CommandPage, commandPages } from "./command_pages.ts";
 import { OutputClosed } from "./io.ts";
+import { JSON_ANSWERS } from "./json_answers.ts";
 import { createProgram, run } from "./mod.ts";
 
 interface CommandLine extends AsyncDisposable {
@@ -221,6 +222,12 @@ Deno.test("every group of commands shows examples too, and the program itself", 
     match(stdout, new RegExp(`^Usage: ${["runevault", ...path].join(" ")} .*\n\n[A-Z].*\\.\n`), path.join(" "));
     match(stdout, new RegExp(`\nExamples:\n(  runevault ${path.join(" ")}.*\n)+`), path.join(" "));
   }
+});
+
+Deno.test("what every command prints with --json is written down, and nothing else is", () => {
+  const program = createProgram({ io: fakeIo(), exitCode: 0 }, { out: "", err: "" });
+  const commands = commandPages(program).filter(({ isGroup }) => !isGroup).map(({ path }) => path.join(" "));
+  deepEqual(Object.keys(JSON_ANSWERS).toSorted(), commands.toSorted());
 });
 
 Deno.test("examples are commands that there are, with flags that they have", () => {

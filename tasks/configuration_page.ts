@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SERVE_OPTIONS } from "../server/config_options.ts";
+import { type ConfigOption, SERVE_OPTIONS } from "../server/config_options.ts";
 
 const INTRO = `# Configuration of \`runevault serve\`
 
@@ -42,10 +42,17 @@ Certificates are always checked: \`VAULT_SKIP_VERIFY\` is not honoured, since th
 not followed for the same reason, and plain HTTP doesn't go through a proxy.
 `;
 
-const rows = SERVE_OPTIONS.map(({ key, flag, env, legacyEnv, help, secret, once }) => {
+/** The page. */
+export function configurationPage(): string {
+  return INTRO + SERVE_OPTIONS.map(rowOf).join("") + OUTRO;
+}
+
+function rowOf({ key, flag, env, legacyEnv, help, secret, once }: ConfigOption): string {
   if (once) return `| none | \`${flag}\` | none | ${help} |\n`;
   const variables = [env, ...(legacyEnv === undefined ? [] : [legacyEnv])].map((name) => `\`${name}\``).join(", ");
   return `| \`${key}\` | ${secret ? "none" : `\`${flag}\``} | ${variables} | ${help} |\n`;
-});
+}
 
-await Deno.writeTextFile(new URL("../docs/configuration.md", import.meta.url), INTRO + rows.join("") + OUTRO);
+if (import.meta.main) {
+  await Deno.writeTextFile(new URL("../docs/configuration.md", import.meta.url), configurationPage());
+}
