@@ -25,6 +25,8 @@ export interface AdminAddress {
   readonly port: number;
 }
 
+/** Operators mostly come by the socket. */
+const TCP_PLACES = 128;
 const LOOPBACK = /^(localhost|127(\.[0-9]{1,3}){3}|::1)$/;
 
 /**
@@ -42,7 +44,14 @@ export async function listenAdminTcp(
   assertLoopback(wanted);
   const hostname = wanted === "localhost" ? "127.0.0.1" : wanted;
   const door = { kind: "tcp" as const, hostname, port };
-  const options = { name: "admin", logger, folder, onError, handler: (request: Request) => handler(request, door) };
+  const options = {
+    name: "admin",
+    logger,
+    folder,
+    places: TCP_PLACES,
+    onError,
+    handler: (request: Request) => handler(request, door),
+  };
   const opened = await HttpPort.open({ hostname, port }, options).catch((cause) => {
     throw cannotListen(`${wanted}:${port}`, cause);
   });

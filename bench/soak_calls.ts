@@ -54,10 +54,10 @@ async function agentCalls(clients: readonly VaultClient[], { admin, users }: Soa
   const sealed = (await clients[0]!.seal(seededToken(0), texts())).message!.envelopes;
   const blob = await scores(admin);
   return [
-    { name: "GetAgentManifest", weight: 301, run: (turn) => ok(client(turn).manifest(token(turn))) },
+    { name: "GetAgentManifest", weight: 100, run: (turn) => ok(client(turn).manifest(token(turn))) },
     { name: "GetPublicKey", weight: 1, run: (turn) => ok(client(turn).publicKey(token(turn))) },
-    { name: "DecryptMetadata", weight: 200, run: (turn) => ok(client(turn).open(token(turn), sealed)) },
-    { name: "SealMetadata", weight: 100, run: (turn) => ok(client(turn).seal(token(turn), texts())) },
+    { name: "DecryptMetadata", weight: 300, run: (turn) => ok(client(turn).open(token(turn), sealed)) },
+    { name: "SealMetadata", weight: 151, run: (turn) => ok(client(turn).seal(token(turn), texts())) },
     { name: "DecryptScores", weight: 20, run: (turn) => ok(client(turn).scores(token(turn), blob, 10)) },
     { name: "Health/Check", weight: 20, run: (turn) => ok(client(turn).health()) },
     {
@@ -103,7 +103,7 @@ async function serviceCalls(api: ServedApi): Promise<SoakCall[]> {
     await expect("POST", "auth/token/revoke-self", auth.client_token);
   };
   return [
-    { name: "lookup-self", weight: 200, run: () => expect("GET", "auth/token/lookup-self", user) },
+    { name: "lookup-self", weight: 250, run: () => expect("GET", "auth/token/lookup-self", user) },
     { name: "identity token", weight: 50, run: () => expect("GET", "identity/oidc/token/soak", user) },
     { name: "JWKS", weight: 40, run: () => expect("GET", "identity/oidc/.well-known/keys", undefined) },
     { name: "login and revoke-self", weight: 3, run: logInAndOut },

@@ -1,12 +1,14 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { connect } from "node:net";
+import { collectTlsNames, ensureAutoTls } from "../server/tls/mod.ts";
 import { MemoryLogger } from "../tests/fakes/ports.ts";
 import { HttpPort, type HttpPortOptions } from "./mod.ts";
 
 const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-async function open(options: Partial<HttpPortOptions> = {}) {
+async function open(options: Partial<HttpPortOptions> = {}, hostname = "127.0.0.1") {
   const logger = new MemoryLogger();
-  const port = await HttpPort.open({ hostname: "127.0.0.1", port: 0 }, {
+  const port = await HttpPort.open({ hostname, port: 0 }, {
     name: "test",
     logger,
     handler: () => new Response("here"),
@@ -226,21 +228,23 @@ Deno.test("HttpPort survives clients that break off at any moment", async () => 
 
 Deno.test("HttpPort rejects where it can't listen, and leaves nothing behind", async () => {
   await using served = await open();
-  const again = HttpPort.open({ hostname: "127.0.0.1", port: served.port.port }, {
-    name: "again",
-    logger: new MemoryLogger(),
-    handler: () => new Response(),
-    onError: () => new Response(),
-  });
-  await rejects(again, { code: "EADDRINUSE" });
+  const openAgain = () =>
+    HttpPort.open({ hostname: "127.0.0.1", port: served.port.port }, {
+      name: "again",
+      logger: new MemoryLogger(),
+      handler: () => new Response(),
+      onError: () => new Response(),
+    });
+  await rejects(openAgain(), { code: "EADDRINUSE" });
 });
 
 Deno.test("HttpPort keeps its own socket in the folder it is given, for this user alone, and takes it away", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/test.http`, "left by a process that was killed");
   const served = await open({ folder });
-  deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["test.http"]);
+  deepEqual([...Deno.readDirSync(folder)], []);
   equal(await (await fetch(served.url)).text(), "here");
+  deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["test.http"]);
   await served[Symbol.asyncDispose]();
   deepEqual([...Deno.readDirSync(folder)], []);
   const long = `${folder}/${"x".repeat(100)}`;
@@ -248,4 +252,82 @@ Deno.test("HttpPort keeps its own socket in the folder it is given, for this use
   await using elsewhere = await open({ folder: long });
   equal(await (await fetch(elsewhere.url)).text(), "here");
   await Deno.remove(folder, { recursive: true });
+});
+
+/** Asks from an address of this machine; `Deno.connect` has no choice of its own. */
+function askFrom(localAddress: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: "127.0.0.1", port, localAddress });
+    let text = "";
+    socket.on("data", (bytes) => text += String(bytes)).on("end", () => resolve(text)).on("error", reject);
+    socket.write(GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+  });
+}
+
+Deno.test("HttpPort tells the handler who asks, whatever the request says of it, for more peers than are remembered", async () => {
+  await using served = await open({ handler: (_, peer) => new Response(`<${peer}>`) }, "0.0.0.0");
+  const ask = (n: number) => askFrom(`127.0.0.${n}`, served.port.port);
+  const numbers = Array.from({ length: 40 }, (_, i) => 2 + i % 20);
+  const answers = await Promise.all(numbers.map(ask));
+  answers.forEach((answer, i) => match(answer, new RegExp(`<127\\.0\\.0\\.${numbers[i]}>`)));
+  for (const n of numbers) match(await ask(n), new RegExp(`<127\\.0\\.0\\.${n}>`));
+});
+
+Deno.test("HttpPort lets slow bodies make room, longest first, and answers newcomers meanwhile", async () => {
+  await using served = await open({
+    places: 6,
+    placesInside: 4,
+    handler: async (request) => new Response(await request.text()),
+  });
+  const slow = await Promise.all(Array.from({ length: 6 }, async () => {
+    const connection = await served.connect();
+    await say(connection, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc");
+    return connection;
+  }));
+  const began = performance.now();
+  for (let asked = false; !asked;) {
+    using newcomer = await served.connect();
+    await say(newcomer, GET);
+    asked = /200 OK/.test((await hear(newcomer, /\r\n\r\n/)).text);
+    ok(performance.now() - began < 20_000, "a newcomer is answered while bodies are slow");
+  }
+  for (const connection of slow) connection.close();
+});
+
+Deno.test("HttpPort speaks TLS, and shows another certificate from the moment on which it is given one", async () => {
+  const material = async (names: readonly string[]) => {
+    const folder = await Deno.makeTempDir();
+    const auto = await ensureAutoTls({
+      dir: `${folder}/tls`,
+      names: collectTlsNames({ hostname: "localhost", addresses: [], tlsHostnames: names }),
+      keyMode: {},
+      clock: { now: () => Date.now(), monotonic: () => performance.now() },
+      random: { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
+      logger: new MemoryLogger(),
+    });
+    const pair = auto.material.current();
+    const ca = await Deno.readTextFile(auto.paths.caCert);
+    await auto.material.close();
+    await Deno.remove(folder, { recursive: true });
+    return { pair, ca };
+  };
+  const [first, second] = [await material(["one.test"]), await material(["two.test"])];
+  await using served = await open({ certificate: first.pair, handler: (_, peer) => new Response(peer) });
+  const ask = async (ca: string) => {
+    using client = Deno.createHttpClient({ caCerts: [ca] });
+    return await (await fetch(`https://localhost:${served.port.port}/`, { client })).text();
+  };
+  equal(await ask(first.ca), "127.0.0.1");
+  const held = await Deno.connectTls({ hostname: "localhost", port: served.port.port, caCerts: [first.ca] });
+  await say(held, GET);
+  match((await hear(held, /127/)).text, /127/);
+  served.port.replaceCertificate(second.pair);
+  equal(await ask(second.ca), "127.0.0.1");
+  await rejects(ask(first.ca));
+  await say(held, GET);
+  match((await hear(held, /127/)).text, /127/);
+  held.close();
+  using silent = await served.connect();
+  await say(silent, "no TLS at all, and then nothing");
+  equal((await hear(silent)).isClosed, true);
 });

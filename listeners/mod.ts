@@ -8,5 +8,5 @@
  * @module
  */
 
+export { type Certificate, HttpPort, type HttpPortOptions } from "./http_port.ts";
 export { KeptServer } from "./kept_server.ts";
-export { HttpPort, type HttpPortOptions } from "./http_port.ts";

@@ -8,6 +8,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { HeadWatch } from "./head_watch.ts";
+import type { InsideConnection } from "./servers_behind.ts";
 
 /** A head longer than this is the server's to refuse. */
 const MAX_HELD_BYTES = 64 * 1024;
@@ -27,7 +28,7 @@ export interface TurnLimits {
 /** What a connection asks of the outside. */
 export interface RelayPorts {
   /** Connects to the server behind, as soon as there is a place. Asked once, when a head is there. */
-  readonly connectInside: () => Promise<Socket>;
+  readonly connectInside: () => Promise<InsideConnection>;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
   /** Told when the connection has ended. */
@@ -42,9 +43,9 @@ type Turn = "asking" | "answering" | "resting";
 
 /** A connection from its acceptance to its end. */
 export class RelayedConnection {
-  readonly #outside: Socket;
+  #outside: Socket;
   readonly #ports: RelayPorts;
-  #inside: Socket | "wanted" | null = null;
+  #inside: InsideConnection | "wanted" | null = null;
   #turn: Turn = "asking";
   #since: number;
   #takingSince: number | null = null;
@@ -53,20 +54,36 @@ export class RelayedConnection {
   #heldBytes = 0;
   #hasEnded = false;
 
-  /** @param outside The client's connection; it must be allowed to be half open. */
+  /** @param outside The client's connection; it must be allowed to be half open. Nothing is relayed yet. */
   constructor(outside: Socket, ports: RelayPorts) {
     this.#outside = outside;
     this.#ports = ports;
     this.#since = ports.now();
+    this.#endWith(outside);
+  }
+
+  /** Begins to relay: on the connection itself, or on what TLS has made of it. */
+  relay(outside: Socket): void {
+    if (outside !== this.#outside) this.#endWith(outside);
+    this.#outside = outside;
+    if (this.#hasEnded) return void outside.destroy();
     outside.on("data", (bytes: Buffer) => this.#hear(bytes));
     outside.on("end", () => this.#endInside());
-    // A socket that fails says so and closes; an error that nobody listens for would end the process.
-    outside.on("error", () => this.end()).on("close", () => this.end());
+  }
+
+  /** A socket that fails says so and closes; an error that nobody listens for would end the process. */
+  #endWith(socket: Socket): void {
+    socket.on("error", () => this.end()).on("close", () => this.end());
   }
 
   /** Since when nobody has asked for anything here; null while something is under way. */
   get idleSince(): number | null {
     return this.#turn === "answering" || this.#takingSince !== null ? null : this.#since;
+  }
+
+  /** Since when the server behind has had a request; null while it has none. */
+  get busySince(): number | null {
+    return this.#turn === "answering" ? this.#since : null;
   }
 
   /** Whether it holds a connection to the server behind. */
@@ -88,20 +105,20 @@ export class RelayedConnection {
     this.#hasEnded = true;
     this.#held = [];
     this.#outside.destroy();
-    if (this.#inside !== null && this.#inside !== "wanted") this.#inside.destroy();
+    if (this.#inside !== null && this.#inside !== "wanted") this.#inside.end();
     this.#ports.onEnd(this);
   }
 
   /** A client that has said all may still be waiting for its answer. */
   #endInside(): void {
     if (this.#inside === null) return this.end();
-    if (this.#inside !== "wanted") this.#inside.end();
+    if (this.#inside !== "wanted") this.#inside.socket.end();
   }
 
   #hear(bytes: Buffer): void {
     this.#watch(bytes);
     if (this.#hasEnded) return;
-    if (this.#inside !== null && this.#inside !== "wanted") return this.#passIn(this.#inside, bytes);
+    if (this.#inside !== null && this.#inside !== "wanted") return this.#passIn(this.#inside.socket, bytes);
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
     if (this.#turn === "answering" || this.#heldBytes > MAX_HELD_BYTES) this.#wantInside();
@@ -129,9 +146,10 @@ export class RelayedConnection {
     this.#ports.connectInside().then((inside) => this.#takeInside(inside), () => this.end());
   }
 
-  #takeInside(inside: Socket): void {
-    this.#inside = inside;
-    if (this.#hasEnded) return void inside.destroy();
+  #takeInside(taken: InsideConnection): void {
+    this.#inside = taken;
+    if (this.#hasEnded) return taken.end();
+    const inside = taken.socket;
     inside.on("data", (bytes: Buffer) => this.#passOut(inside, bytes));
     inside.on("error", () => this.end()).on("close", () => this.#finish());
     inside.write(Buffer.concat(this.#held));

@@ -8,6 +8,7 @@ import { type AdminHandler, type AdminParts, createAdminApp, listenAdminSocket, 
 import { HttpPort } from "../listeners/mod.ts";
 import { type Logger, type RandomSource, VaultError } from "../vault/mod.ts";
 import type { Config } from "./config.ts";
+import { canServeGrpcOverTls } from "./grpc/runtime.ts";
 import { type GrpcFaces, openGrpcPort } from "./grpc_port.ts";
 import type { ApiHandler } from "./http/api.ts";
 import { listenApi } from "./http/listener.ts";
@@ -19,7 +20,8 @@ import { formatListenAddress, type ListenAddress } from "./tls/mod.ts";
 /** How long requests of the HTTP ports may take to finish at a stop. */
 const HTTP_GRACE_MS = 2000;
 /** A few collectors and balancers ask there, one at a time. */
-const MONITORING_PLACES = 64;
+const MONITORING_PLACES = 32;
+const MONITORING_PLACES_INSIDE = 8;
 
 /** The actual addresses; null is off. */
 export interface Addresses {
@@ -63,7 +65,7 @@ export class Listeners {
       : await this.#openMonitoring(config.metrics, folder, faces.monitoring);
     const admin = config.admin === null ? null : await this.#openAdmin(config.admin, folder, handler);
     const socket = config.adminSocket === null ? null : await this.#openSocket(config, folder, handler);
-    const api = config.api === null ? null : this.#openApi(config.api, faces);
+    const api = config.api === null ? null : await this.#openApi(config.api, folder, faces);
     const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, config.workers, faces);
     return { grpc, api, admin, admin_socket: socket, metrics };
   }
@@ -81,6 +83,7 @@ export class Listeners {
       onError: (error) => this.#answerFailure(error),
       folder,
       places: MONITORING_PLACES,
+      placesInside: MONITORING_PLACES_INSIDE,
     }).catch((cause) => {
       throw cannotListen("--metrics-addr", address, cause);
     });
@@ -112,19 +115,21 @@ export class Listeners {
     return listener.address;
   }
 
-  #openApi({ host: hostname, port }: ListenAddress, { api: handler, tls }: Faces): string {
-    const options = { hostname, port, handler, logger: this.#logger, tls: tls.api?.material ?? null };
-    const listener = this.#tryListen("--api-addr", { host: hostname, port }, () => listenApi(options));
+  async #openApi(address: ListenAddress, folder: string, { api: handler, tls }: Faces): Promise<string> {
+    const { host: hostname, port } = address;
+    const listener = await listenApi({
+      hostname,
+      port,
+      handler,
+      logger: this.#logger,
+      tls: tls.api?.material ?? null,
+      folder,
+      countsTls: canServeGrpcOverTls(),
+    }).catch((cause) => {
+      throw cannotListen("--api-addr", address, cause);
+    });
     this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
-    return formatListenAddress({ host: hostname, port: listener.port });
-  }
-
-  #tryListen<T>(flag: string, address: ListenAddress, listen: () => T): T {
-    try {
-      return listen();
-    } catch (cause) {
-      throw cannotListen(flag, address, cause);
-    }
+    return formatListenAddress({ host: listener.hostname, port: listener.port });
   }
 
   async #openGrpc(address: ListenAddress, workers: number, { grpc, tls }: Faces): Promise<string> {

@@ -38,7 +38,8 @@ export interface Finished {
 }
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
-const START_MS = 30_000;
+/** A machine with other work stands still for half a minute now and then. */
+const START_MS = 120_000;
 /** Calls in flight may take ten seconds to finish. */
 const STOP_MS = 20_000;
 

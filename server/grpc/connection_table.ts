@@ -17,10 +17,10 @@ export const FIRST_PLACES = 128;
 /** A connection costs some 25 to 90 KiB even when nothing is sent on it. */
 export const MOST_PLACES = 4096;
 /**
- * Descriptors left to others: some 720 for the HTTP ports, files of the store, and the 128 connections that the runtime
+ * Descriptors left to others: some 850 for the HTTP ports, files of the store, and the 128 connections that the runtime
  * may accept before it is told that there is no place.
  */
-export const DESCRIPTORS_LEFT_TO_OTHERS = 900;
+export const DESCRIPTORS_LEFT_TO_OTHERS = 1030;
 /** How long a "no more descriptors" is believed. */
 const ASK_AGAIN_MS = 60_000;
 /** A connection younger than this may be about to call. */

@@ -1,13 +1,19 @@
 /**
- * The listener of the identity API. It is `Deno.serve`, which knows LIST as a verb and tells who the peer is.
+ * The listener of the identity API: an {@link HttpPort}, which knows LIST as a verb and tells who the peer is.
  *
  * @module
  */
 
-import { KeptServer } from "../../listeners/mod.ts";
+import { HttpPort } from "../../listeners/mod.ts";
 import type { Logger } from "../../vault/ports.ts";
-import type { TlsMaterial, TlsPair } from "../tls/material.ts";
+import type { TlsMaterial } from "../tls/material.ts";
 import type { ApiHandler } from "./api.ts";
+import { listenWithoutPlaces } from "./listener_without_places.ts";
+
+/** Connections of clients; with those of the other ports they fit into a limit of 1024 descriptors. */
+const PLACES = 192;
+/** Requests that are answered at once; each costs two descriptors. */
+const PLACES_INSIDE = 40;
 
 /** An open listener. */
 export interface ApiListener {
@@ -26,49 +32,34 @@ export interface ApiListenerOptions {
   readonly logger: Logger;
   /** Null: plaintext. */
   readonly tls: TlsMaterial | null;
+  /** Where the listener may keep sockets of its own; see `HttpPortOptions`. */
+  readonly folder?: string;
+  /** Whether the runtime's TLS servers tell of connections as they come. */
+  readonly countsTls: boolean;
 }
 
-/** How long calls of a replaced certificate's server may take. */
-const REPLACED_GRACE_MS = 30_000;
-
-/** Opens the port; what makes that impossible is thrown. */
-export function listenApi(options: ApiListenerOptions): ApiListener {
-  const { tls } = options;
-  if (tls === null) {
-    const { kept, port } = keep(options, options.port, null);
-    return { hostname: options.hostname, port, shutdown: (graceMs) => kept.shutdown(graceMs) };
-  }
-  let { kept, port } = keep(options, options.port, tls.current());
-  // A second server on the same port takes new connections with the new certificate; the first ends when it is idle.
-  const stopWatching = tls.onChange((pair) => {
-    const former = kept;
-    kept = keep(options, port, pair).kept;
-    void former.shutdown(REPLACED_GRACE_MS);
+/** Opens the port; rejects with what makes that impossible. */
+export async function listenApi(options: ApiListenerOptions): Promise<ApiListener> {
+  const { hostname, port, handler, logger, tls, folder, countsTls } = options;
+  if (tls !== null && !countsTls) return listenWithoutPlaces(options, tls);
+  const opened = await HttpPort.open({ hostname, port }, {
+    name: "api",
+    logger,
+    folder,
+    places: PLACES,
+    placesInside: PLACES_INSIDE,
+    certificate: tls?.current(),
+    handler: (request, address) => handler(request, { address, isTls: tls !== null }),
+    // The API answers for its own failures; what fails beside it has no body.
+    onError: () => new Response(null, { status: 500 }),
   });
+  const stopWatching = tls?.onChange((pair) => opened.replaceCertificate(pair));
   return {
-    hostname: options.hostname,
-    port,
-    shutdown: async (graceMs) => {
-      stopWatching();
-      await kept.shutdown(graceMs);
+    hostname: opened.hostname,
+    port: opened.port,
+    shutdown: (graceMs) => {
+      stopWatching?.();
+      return opened.shutdown(graceMs);
     },
   };
-}
-
-function keep(options: ApiListenerOptions, wantedPort: number, pair: TlsPair | null) {
-  const { hostname, handler, logger } = options;
-  let port = wantedPort;
-  const serve = (signal: AbortSignal) => {
-    const address = { hostname, port, signal, onListen() {} };
-    const secured = pair === null ? {} : { cert: pair.certPem, key: pair.keyPem, reusePort: true };
-    const server = Deno.serve(
-      { ...address, ...secured },
-      (request, info) => handler(request, { address: info.remoteAddr.hostname, isTls: pair !== null }),
-    );
-    port = server.addr.port;
-    return server;
-  };
-  const kept = new KeptServer<Deno.NetAddr>(serve, logger, "api");
-  kept.start();
-  return { kept, port };
 }
