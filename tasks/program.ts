@@ -7,7 +7,7 @@
  */
 
 import { createRequire } from "node:module";
-import { steadyNames } from "./steady_names.ts";
+import { steadyProgram } from "./steady_program.ts";
 
 /** What the program may do. It never runs another program, and never asks for more (`--no-prompt`). */
 const PERMISSIONS = [
@@ -65,8 +65,7 @@ export function isSteady(target: string): boolean {
 }
 
 async function makeSteady(path: string): Promise<void> {
-  const program = await Deno.readFile(path);
-  steadyNames(program);
+  const program = steadyProgram(await Deno.readFile(path));
   await Deno.writeFile(path, program, { mode: 0o755 });
 }
 

@@ -1,0 +1,140 @@
+/**
+ * Takes out of a compiled program what differs from one compilation to the next, so that anybody who compiles the same
+ * source with the same Deno gets the same bytes.
+ *
+ * `deno compile --bundle` gives the bundle and each worker a random name, keeps the time at which every embedded file was
+ * written, and embeds the files of npm packages in an order that it draws. Here each name follows from where its text
+ * lies among the others of its kind, which is the same each time; times are one time; and the files are laid out anew, in
+ * the order of their paths.
+ *
+ * A program of the ELF format ends so: length and list of the embedded files (JSON), length and bytes of all of them, a
+ * mark, and a trailer with the length of what was appended. A Mach-O program is signed over its bytes by the compiler,
+ * and can't be changed.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+
+const RANDOM_NAME = /^\.deno_compile_(bundle|worker)_[0-9a-f]{8}\.mjs$/;
+
+/** 9 September 2001: thirteen digits, as every time of today has. */
+const FIXED_MS = 1_000_000_000_000;
+
+/** How the list begins: the bundle's name sorts before all others. */
+const LIST_START = '[{"File":{"n":".deno_compile_bundle_';
+const LENGTH_BYTES = 8;
+/** The mark and what is before the length in the trailer. */
+const MARK = "d3n0l4nd";
+const TRAILER_MAGIC = 0x501e;
+const TRAILER_BYTES = 16;
+
+/** An entry of the list of embedded files, as the compiler writes it. */
+type Entry = { File: EmbeddedFile } | { Dir: { n: string; e: Entry[] } };
+
+/** Where bytes lie among those of all embedded files, and how many there are. */
+type Place = [offset: number, length: number];
+
+interface EmbeddedFile {
+  n: string;
+  /** Its bytes. */
+  o: Place;
+  /** What its module's code became, where that is something else. */
+  c?: Place;
+  /** When it was written, in milliseconds. */
+  t?: number;
+}
+
+/**
+ * The program with everything in one order.
+ *
+ * @throws {Error} For bytes in which the embedded files aren't where this Deno puts them, or have another form.
+ */
+export function steadyProgram(program: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
+  const { listAt, dataAt, end } = partsOf(bytes);
+  const entries = JSON.parse(bytes.subarray(listAt, dataAt - LENGTH_BYTES).toString()) as Entry[];
+  const names = steadyNames(entries);
+  const data = layOut(sorted(entries, names), bytes.subarray(dataAt, end));
+  const list = Buffer.from(JSON.stringify(entries));
+  const before = bytes.subarray(0, listAt - LENGTH_BYTES);
+  const made = Buffer.concat([before, lengthOf(list), list, lengthOf(data), data, bytes.subarray(end)]);
+  for (const [name, steady] of names) replaceAll(made, name, steady);
+  const appended = bytes.readBigUInt64LE(bytes.length - LENGTH_BYTES);
+  made.writeBigUInt64LE(appended + BigInt(made.length - bytes.length), made.length - LENGTH_BYTES);
+  return made;
+}
+
+function partsOf(bytes: Buffer): { listAt: number; dataAt: number; end: number } {
+  const listAt = bytes.lastIndexOf(LIST_START);
+  if (listAt < LENGTH_BYTES) throw new Error("the program holds no list of embedded files");
+  const dataAt = listAt + Number(bytes.readBigUInt64LE(listAt - LENGTH_BYTES)) + LENGTH_BYTES;
+  const end = dataAt + Number(bytes.readBigUInt64LE(dataAt - LENGTH_BYTES));
+  const rest = bytes.subarray(end);
+  const isAsKnown = rest.length === MARK.length + TRAILER_BYTES && rest.toString("latin1", 0, MARK.length) === MARK &&
+    rest.readUInt32LE(MARK.length) === TRAILER_MAGIC;
+  if (!isAsKnown) throw new Error("the program does not end as those of the known Deno do");
+  return { listAt, dataAt, end };
+}
+
+/** The random names at the top of the list, each with the one to take its place. */
+function steadyNames(entries: readonly Entry[]): Map<string, string> {
+  const files = entries.flatMap((entry) => "File" in entry && RANDOM_NAME.test(entry.File.n) ? [entry.File] : []);
+  files.sort((a, b) => a.o[0] - b.o[0]);
+  return new Map(files.map(({ n }, index) => {
+    const [, kind] = RANDOM_NAME.exec(n)!;
+    return [n, `.deno_compile_${kind}_${index.toString(16).padStart(8, "0")}.mjs`];
+  }));
+}
+
+/** Gives the entries their names and their time, and sorts them in place: who reads the list searches it by halves. */
+function sorted(entries: Entry[], names: ReadonlyMap<string, string>): Entry[] {
+  const nameOf = (entry: Entry) => "File" in entry ? entry.File.n : entry.Dir.n;
+  for (const entry of entries) {
+    if ("Dir" in entry) sorted(entry.Dir.e, names);
+    else {
+      entry.File.n = names.get(entry.File.n) ?? entry.File.n;
+      if (entry.File.t !== undefined) entry.File.t = FIXED_MS;
+    }
+  }
+  return entries.sort((a, b) => Buffer.compare(Buffer.from(nameOf(a)), Buffer.from(nameOf(b))));
+}
+
+/** Moves each file's bytes to where its turn is, and says so in the list; the same bytes are kept once, as before. */
+function layOut(entries: readonly Entry[], data: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  const moved = new Map<string, number>();
+  let offset = 0;
+  for (const place of placesOf(entries)) {
+    const [from, length] = place;
+    const known = moved.get(`${from}+${length}`);
+    if (known === undefined) {
+      moved.set(`${from}+${length}`, offset);
+      parts.push(data.subarray(from, from + length));
+    }
+    place[0] = known ?? offset;
+    if (known === undefined) offset += length;
+  }
+  if (offset !== data.length) throw new Error("the embedded files are not those of the list");
+  return Buffer.concat(parts);
+}
+
+/** The places of all files, in the order of the list; what modules became goes last. */
+function placesOf(entries: readonly Entry[]): Place[] {
+  const files = filesOf(entries);
+  return [...files.map((file) => file.o), ...files.flatMap((file) => file.c === undefined ? [] : [file.c])];
+}
+
+function filesOf(entries: readonly Entry[]): EmbeddedFile[] {
+  return entries.flatMap((entry) => "File" in entry ? [entry.File] : filesOf(entry.Dir.e));
+}
+
+function lengthOf(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeBigUInt64LE(BigInt(bytes.length));
+  return length;
+}
+
+function replaceAll(bytes: Buffer, from: string, to: string): void {
+  for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + to.length)) bytes.write(to, at);
+}
