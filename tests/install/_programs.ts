@@ -7,8 +7,12 @@
 /** Whether a test is left out for want of a program; with RUNEVAULT_TEST_ALL=1 none is. */
 export function missingCommands(...names: string[]): boolean {
   if (Deno.env.get("RUNEVAULT_TEST_ALL") === "1") return false;
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  return !names.every((name) => folders.some((folder) => isFile(`${folder}/${name}`)));
+  return !names.every(hasCommand);
+}
+
+/** Whether a program is on PATH. */
+export function hasCommand(name: string): boolean {
+  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => isFile(`${folder}/${name}`));
 }
 
 function isFile(path: string): boolean {

@@ -80,13 +80,20 @@ async function assertPlaces(machine: Machine): Promise<void> {
   }
 }
 
-async function issue(machine: Machine, user: string): Promise<string> {
+/** Issues a token to a user. */
+export async function issue(machine: Machine, user: string): Promise<string> {
   const issued = await machine.sh(`runevault token issue --user ${user} --role member --json`);
   return (JSON.parse(issued) as { token: string }).token;
 }
 
-async function call(machine: Machine, { tls }: Scenario, token: string): Promise<{ code: number; bundle?: Bundle }> {
-  const ca = tls === "off" ? "" : `${DATA}/tls/ca.pem`;
+/** Asks the vault for a key bundle, as an agent on that machine. */
+export async function call(
+  machine: Machine,
+  { tls }: Pick<Scenario, "tls">,
+  token: string,
+  authority = `${DATA}/tls/ca.pem`,
+): Promise<{ code: number; bundle?: Bundle }> {
+  const ca = tls === "off" ? "" : authority;
   const deno = `DENO_DIR=/opt/deno ${denoInside()} run --quiet --cached-only -A`;
   return JSON.parse(await machine.sh(`${deno} ${SOURCE}/tests/install/_call.ts localhost:50051 ${token} ${ca}`));
 }
