@@ -15,6 +15,8 @@ export interface AuditSurroundings {
   readonly store: Store;
   readonly sealKey: SealKey;
   readonly logger: Logger;
+  /** Whether a new series of keys may begin where the next key is lost, as it is after a restore. */
+  readonly mayBeginAnew: boolean;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface AuditSurroundings {
  * @throws {VaultError} `config_invalid`.
  */
 export async function openAudit(config: Config, around: AuditSurroundings): Promise<AuditTrail | undefined> {
-  const { dataDir, auditFile, auditNewKey } = config;
+  const { dataDir, auditFile } = config;
   if (auditFile === null) {
     around.logger.log("warn", "audit_off", { hint: "nobody will know who did what: give --audit-file a path" });
     return undefined;
@@ -35,6 +37,5 @@ export async function openAudit(config: Config, around: AuditSurroundings): Prom
     path: auditFile,
     keyPath: `${dataDir}/audit.key`,
     firstKeyPath: `${dataDir}/audit.k0`,
-    mayBeginAnew: auditNewKey,
   });
 }

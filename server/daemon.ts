@@ -12,8 +12,10 @@ import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
 import type { AuditFace } from "../vault/audit/entry.ts";
 import { asVaultError, ERROR_TABLE, type SealKey, SqliteStore, Vault, VaultError, VaultState } from "../vault/mod.ts";
+import { assertSealOpens } from "../vault/bootstrap.ts";
+import { pastOf, type TrailPast } from "../vault/rollback/past.ts";
+import { assertAccepted, type Rollback, rollbackOf } from "../vault/rollback/rollback.ts";
 import { assertPrivateIfThere, removeIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
-import { RESTORED_KEY } from "../vault/storage/restored_mark.ts";
 import { VERSION } from "../version.ts";
 import { Backups, removeLeftSnapshots } from "./backup/backups.ts";
 import { systemClock, systemRandom } from "./clock.ts";
@@ -172,10 +174,17 @@ export class Daemon {
     this.#undo.push(closeStore);
     const state = await VaultState.load(store);
     const isEmpty = state.sequence === 0;
+    const past = await this.#past(store, state);
+    const rollback = rollbackOf(state, past);
+    assertAccepted(rollback, config.rollback);
     const sealKey: SealKey = await loadSealKey(config.sealKeyFile, isEmpty, systemRandom, { credentialsDir });
-    await this.#endOldAdminToken(state);
+    // The trail's key is sealed too, and would be blamed for a seal key that is another's.
+    assertSealOpens({ state, sealKey });
+    await this.#endOldAdminToken(rollback);
+    const mayBeginAnew = config.auditNewKey || rollback !== null;
     const vault = await Vault.open({
-      trail: await openAudit(config, { store, sealKey, logger: this.#logger }),
+      trail: await openAudit(config, { store, sealKey, logger: this.#logger, mayBeginAnew }),
+      past,
       store,
       state,
       sealKey,
@@ -203,12 +212,18 @@ export class Daemon {
     return vault;
   }
 
-  /** Whoever got to know the admin token since the backup was made shall not have it either: a new one is drawn. */
-  async #endOldAdminToken(state: VaultState): Promise<void> {
-    const { dataDir, rollback } = this.#config;
-    if (rollback.accept && !rollback.keepTokens && state.meta.has(RESTORED_KEY)) {
-      await removeIfThere(`${dataDir}/admin.token`);
-    }
+  /** What the audit file knows that the store doesn't: it may be an older copy of itself. */
+  async #past(store: SqliteStore, { sequence }: VaultState): Promise<TrailPast | null> {
+    const { auditFile } = this.#config;
+    if (auditFile === null) return null;
+    return await pastOf(auditFile, await store.get("audit_head", "head") ?? null, sequence);
+  }
+
+  /** Where every token ends, whoever got to know the admin token since shall not have it either: a new one is drawn. */
+  async #endOldAdminToken(rollback: Rollback | null): Promise<void> {
+    const { dataDir, rollback: choice } = this.#config;
+    if (rollback === null || rollback.replay !== null || choice.keepTokens) return;
+    await removeIfThere(`${dataDir}/admin.token`);
   }
 
   async #suppliedSecret(isEmpty: boolean): Promise<Uint8Array | undefined> {
@@ -342,9 +357,9 @@ export class Daemon {
   }
 
   #backups(): Backups {
-    const { dataDir, sealKeyFile, rolesFile, tokensFile } = this.#config;
+    const { dataDir, sealKeyFile, rolesFile, tokensFile, auditFile } = this.#config;
     const { configPath } = this.#sources;
-    const files = { dataDir, sealKeyFile, rolesFile, tokensFile, configPath, auditFile: null };
+    const files = { dataDir, sealKeyFile, rolesFile, tokensFile, configPath, auditFile };
     const backups = new Backups({ ...files, clock: systemClock });
     this.#undo.push(() => backups.close());
     return backups;

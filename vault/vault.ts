@@ -23,6 +23,7 @@ import type { NativeJwt } from "./oidc/native_jwt.ts";
 import { Operators } from "./operators/operators.ts";
 import type { Clock, Logger, RandomSource } from "./ports.ts";
 import { RoleService } from "./roles/role_service.ts";
+import type { TrailPast } from "./rollback/past.ts";
 import { assertAccepted, type Rollback, type RollbackChoice, rollbackOf, settleRollback } from "./rollback/rollback.ts";
 import type { VaultState } from "./state.ts";
 import type { Store } from "./storage/store.ts";
@@ -64,6 +65,8 @@ export interface VaultOptions {
   readonly tokensPath: string;
   /** What the operator said about a store that may be older than what was promised; absent: nothing. */
   readonly rollback?: RollbackChoice;
+  /** What the audit file knows that the store doesn't; absent: nothing. */
+  readonly past?: TrailPast | null;
   /** Nothing is done to database accounts: for a copy beside the vault that they belong to. */
   readonly pauseRevocation?: boolean;
   /** Records who does what; absent: nothing is recorded. */
@@ -105,7 +108,7 @@ export class Vault {
   static async open(options: VaultOptions): Promise<Vault> {
     const vault = new Vault(options, new Writer(options.store, options.state, options.trail));
     try {
-      const rollback = rollbackOf(options.state, null);
+      const rollback = rollbackOf(options.state, options.past ?? null);
       assertAccepted(rollback, options.rollback ?? REFUSED);
       await inBackground("bootstrap", () => bootstrap({ ...options, writer: vault.#writer }));
       await vault.keyRing.load();
@@ -127,10 +130,12 @@ export class Vault {
   async #settle(rollback: Rollback, options: VaultOptions): Promise<void> {
     const { index, endings } = this.engine.tokens;
     const planEndOfServiceTokens = () => endings.planEnd([...index.all()]);
+    const note = (resource: Readonly<Record<string, unknown>>) => this.trail?.note("accept_rollback", resource);
     await settleRollback(rollback, options.rollback ?? REFUSED, {
       ...options,
       writer: this.#writer,
       planEndOfServiceTokens,
+      note,
     });
   }
 

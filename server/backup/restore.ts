@@ -5,11 +5,14 @@
  */
 
 import { dirname } from "node:path";
+import { lineParts } from "../../vault/audit/entry.ts";
+import { cutTornLine, lastLineOf } from "../../vault/audit/file_tail.ts";
 import { VaultError } from "../../vault/mod.ts";
 import { markRestored } from "../../vault/storage/restored_mark.ts";
 import { makePrivateFolder } from "../../vault/storage/private_files.ts";
 import { takeDataFolder } from "../data_folder.ts";
 import type { BackupIdentity } from "./age.ts";
+import { notOurs } from "./manifest.ts";
 import { abandonStaging, beginStaging, commitStaging, contentOf, removeTree } from "./staging.ts";
 import { unpackBackup, type Unpacked } from "./unpack.ts";
 
@@ -68,12 +71,25 @@ async function unpackInto(
   const staging = await beginStaging(dataDir);
   try {
     const unpacked = await unpackBackup(sealed, identity, staging);
-    markRestored(`${staging}/runevault.db`, unpacked.manifest.created_at);
+    const trailEnd = await trailEndOf(`${staging}/audit.log`);
+    markRestored(`${staging}/runevault.db`, { madeAt: unpacked.manifest.created_at, trailEnd });
     await giveToOwner(staging, dataDir);
     await commitStaging(dataDir);
     return unpacked;
   } finally {
     await abandonStaging(dataDir);
+  }
+}
+
+/** A file that was copied while it grew may end in the middle of a line. */
+async function trailEndOf(path: string): Promise<number> {
+  await cutTornLine(path);
+  const line = await lastLineOf(path);
+  if (line === null) return 0;
+  try {
+    return lineParts(line).seq;
+  } catch {
+    throw notOurs("its audit file is none");
   }
 }
 

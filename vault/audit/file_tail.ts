@@ -7,6 +7,7 @@
 import { lineParts, MAX_LINE_BYTES } from "./entry.ts";
 
 const NEWLINE = 0x0a;
+const CHUNK_BYTES = 1024 * 1024;
 /** More than a vault writes between two commits. */
 const MAX_TAIL_BYTES = 64 * 1024 * 1024;
 
@@ -27,6 +28,65 @@ export async function lastLineOf(path: string): Promise<string | null> {
   const end = tail.bytes.length - 1;
   const start = tail.bytes.lastIndexOf(NEWLINE, end - 1) + 1;
   return new TextDecoder().decode(tail.bytes.subarray(start, end));
+}
+
+/** The lines of a file after number `after`, without their line breaks; none where there is no file. */
+export async function* linesAfter(path: string, after: number): AsyncIterable<string> {
+  const start = await startAfter(path, after);
+  if (start === null) return;
+  using file = await Deno.open(path);
+  await file.seek(start, Deno.SeekMode.Start);
+  const decoder = new TextDecoder();
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  let rest = "";
+  for (let count = await file.read(chunk); count !== null; count = await file.read(chunk)) {
+    const lines = (rest + decoder.decode(chunk.subarray(0, count), { stream: true })).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) if (isAfter(line, after)) yield line;
+    if (rest.length > MAX_LINE_BYTES) return;
+  }
+}
+
+/** A place at or before the first line after number `after`: found from the end, where it is as a rule. */
+async function startAfter(path: string, after: number): Promise<number | null> {
+  const size = await sizeIfThere(path);
+  if (size === null) return null;
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array(CHUNK_BYTES + MAX_LINE_BYTES);
+  for (let end = size; end > 0; end -= CHUNK_BYTES) {
+    const start = Math.max(0, end - CHUNK_BYTES);
+    await file.seek(start, Deno.SeekMode.Start);
+    const count = await readFully(file, bytes.subarray(0, Math.min(bytes.length, size - start)));
+    if (start === 0 || hasLineUpTo(new TextDecoder().decode(bytes.subarray(0, count)), after)) return start;
+  }
+  return 0;
+}
+
+/** Whether the first line that is whole in a piece of a file is numbered `after` or lower. */
+function hasLineUpTo(piece: string, after: number): boolean {
+  const [, first] = piece.split("\n", 2);
+  try {
+    return first !== undefined && lineParts(first).seq <= after;
+  } catch {
+    return false;
+  }
+}
+
+async function sizeIfThere(path: string): Promise<number | null> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+async function readFully(file: Deno.FsFile, bytes: Uint8Array): Promise<number> {
+  let read = 0;
+  for (let count: number | null = 0; read < bytes.length && count !== null; read += count ?? 0) {
+    count = await file.read(bytes.subarray(read));
+  }
+  return read;
 }
 
 /** The request ids of the lines after number `after`, as far as the file's end tells. */
@@ -59,10 +119,7 @@ async function readTail(path: string, maxBytes: number): Promise<{ bytes: Uint8A
     const { size } = await file.stat();
     const bytes = new Uint8Array(Math.min(size, maxBytes));
     await file.seek(size - bytes.length, Deno.SeekMode.Start);
-    let read = 0;
-    for (let count: number | null = 0; read < bytes.length && count !== null; read += count ?? 0) {
-      count = await file.read(bytes.subarray(read));
-    }
+    const read = await readFully(file, bytes);
     return { bytes: bytes.subarray(0, read), size };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;

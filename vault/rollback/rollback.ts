@@ -6,12 +6,15 @@
  */
 
 import { VaultError } from "../errors.ts";
-import type { Clock, Logger } from "../ports.ts";
+import { inBackground } from "../audit/request.ts";
+import type { Clock, Logger, RandomSource } from "../ports.ts";
 import type { VaultState } from "../state.ts";
-import { RESTORED_KEY } from "../storage/restored_mark.ts";
+import { RESTORED_KEY, RESTORED_TRAIL_KEY } from "../storage/restored_mark.ts";
 import type { UserTokenRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Writer } from "../writer.ts";
+import type { TrailPast } from "./past.ts";
+import { closedOperator, type Replay } from "./replay.ts";
 
 /** What the operator said about it. */
 export interface RollbackChoice {
@@ -24,8 +27,8 @@ export interface RollbackChoice {
 /** Why a store is held to be older than what was promised. */
 export interface Rollback {
   readonly reason: string;
-  /** True for a store that came from a backup. */
-  readonly isRestored: boolean;
+  /** What an audit file that goes beyond the store says was ended since; null: nobody knows what was. */
+  readonly replay: Replay | null;
 }
 
 /** Where the acceptance finds its surroundings. */
@@ -33,7 +36,10 @@ export interface RollbackSurroundings {
   readonly state: VaultState;
   readonly writer: Writer;
   readonly clock: Clock;
+  readonly random: RandomSource;
   readonly logger: Logger;
+  /** Records in the audit trail what is being accepted, before it is. */
+  readonly note: (resource: Readonly<Record<string, unknown>>) => void | Promise<void>;
   /** The writes that end every token of the identity API, in the writer's turn. */
   readonly planEndOfServiceTokens: () => readonly Write[];
 }
@@ -41,16 +47,18 @@ export interface RollbackSurroundings {
 /**
  * Whether a store is older than what was promised; null where nothing says so.
  *
- * @param trailSequence The last change that the audit trail knows of; null where there is no trail.
+ * @param past What its audit file knows that it doesn't; null where there is no file.
  */
-export function rollbackOf(state: VaultState, trailSequence: number | null): Rollback | null {
+export function rollbackOf(state: Pick<VaultState, "meta" | "sequence">, past: TrailPast | null): Rollback | null {
   const restored = state.meta.get(RESTORED_KEY);
-  if (restored !== undefined) {
-    return { reason: `this store was restored from a backup of ${restored}`, isRestored: true };
-  }
-  if (trailSequence === null || trailSequence <= state.sequence) return null;
-  const reason = `the audit trail knows of ${trailSequence} changes, the store of ${state.sequence}`;
-  return { reason, isRestored: false };
+  const isAhead = past !== null && past.lastChange > state.sequence;
+  if (restored === undefined && !isAhead) return null;
+  // A file that came with the backup knows no more than the backup.
+  const trailEnd = Number(state.meta.get(RESTORED_TRAIL_KEY) ?? 0);
+  const replay = isAhead && past.lastLine > trailEnd ? past.replay : null;
+  if (restored !== undefined) return { reason: `this store was restored from a backup of ${restored}`, replay };
+  const reason = `the audit trail knows of ${past!.lastChange} changes, the store of ${state.sequence}`;
+  return { reason, replay };
 }
 
 /** Refuses to serve such a store unless the operator accepted it; `config_invalid`. */
@@ -72,19 +80,34 @@ export async function settleRollback(
   choice: RollbackChoice,
   around: RollbackSurroundings,
 ): Promise<void> {
-  const { state, writer, logger } = around;
-  await writer.change(() => ({
-    writes: [...choice.keepTokens ? [] : planEndOfAll(around), ...unmark(state)],
-    result: () => {},
-  }));
+  const { state, writer, clock, logger, random } = around;
+  const { reason, replay } = rollback;
+  const how = choice.keepTokens ? "keep_tokens" : replay === null ? "end_all" : "replay";
+  const entries = how === "replay" ? replay!.entries : 0;
+  await around.note({ reason, tokens: how, entries });
+  await inBackground("accept_rollback", () =>
+    writer.change(() => ({
+      writes: [
+        ...how === "end_all" ? planEndOfAll(around) : how === "replay" ? replay!.plan(state, clock.now(), random) : [],
+        ...unmark(state),
+      ],
+      result: () => {},
+    })));
   logger.log("warn", "rollback_accepted", {
-    reason: rollback.reason,
-    tokens: choice.keepTokens ? "kept: what was revoked since the backup works again" : "ended, all of them",
+    reason,
+    tokens: WORDS[how],
+    entries: how === "replay" ? replay!.entries : 0,
   });
 }
 
+const WORDS = {
+  keep_tokens: "kept: what was revoked since works again",
+  end_all: "ended, all of them: no audit file says which were",
+  replay: "ended where the audit trail says so; logins whose password changed since are closed until a new one is set",
+} as const;
+
 /** Every epoch is raised, and every token that stands for itself is ended, those of operators too. */
-function planEndOfAll({ state, clock, planEndOfServiceTokens }: RollbackSurroundings): Write[] {
+function planEndOfAll({ state, clock, random, planEndOfServiceTokens }: RollbackSurroundings): Write[] {
   const endedAt = clock.now();
   const users = [...state.users.values()].map(({ record }): Write => ({
     kind: "user",
@@ -98,10 +121,10 @@ function planEndOfAll({ state, clock, planEndOfServiceTokens }: RollbackSurround
     key: record.tokenHash,
     value: { ...record, ended: "revoked", endedAt } satisfies UserTokenRecord,
   }));
-  const operators = [...state.table("operator").keys()].map((key): Write => ({ kind: "operator", key }));
+  const operators = [...state.table("operator")].map(([key, record]) => closedOperator(record, key, random));
   return [...users, ...tokens, ...operators, ...planEndOfServiceTokens()];
 }
 
 function unmark(state: VaultState): Write[] {
-  return state.meta.has(RESTORED_KEY) ? [{ kind: "meta", key: RESTORED_KEY }] : [];
+  return [RESTORED_KEY, RESTORED_TRAIL_KEY].filter((key) => state.meta.has(key)).map((key) => ({ kind: "meta", key }));
 }

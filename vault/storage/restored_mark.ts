@@ -7,8 +7,10 @@
 
 import { DatabaseSync } from "node:sqlite";
 
-/** The key of the mark among the single facts. */
+/** The key of the mark among the single facts: when the backup was made. */
 export const RESTORED_KEY = "restored_from";
+/** How far the audit file goes that came with the backup: it knows nothing of what came after. */
+export const RESTORED_TRAIL_KEY = "restored_trail";
 
 /**
  * Marks a store that nobody has opened.
@@ -16,13 +18,13 @@ export const RESTORED_KEY = "restored_from";
  * It is no change of the vault's: the number of changes stays the one of the backup, which the audit trail is compared
  * with.
  *
- * @param madeAt When the backup was made, ISO 8601.
+ * @param mark.madeAt When the backup was made, ISO 8601.
+ * @param mark.trailEnd The number of the last line of the audit file in it; 0 where there is none.
  */
-export function markRestored(path: string, madeAt: string): void {
+export function markRestored(path: string, mark: { readonly madeAt: string; readonly trailEnd: number }): void {
   using db = new DatabaseSync(path);
   db.exec("PRAGMA synchronous = FULL");
-  db.prepare("INSERT OR REPLACE INTO records VALUES ('meta', ?, ?)").run(
-    RESTORED_KEY,
-    JSON.stringify({ value: madeAt }),
-  );
+  const put = db.prepare("INSERT OR REPLACE INTO records VALUES ('meta', ?, ?)");
+  put.run(RESTORED_TRAIL_KEY, JSON.stringify({ value: mark.trailEnd }));
+  put.run(RESTORED_KEY, JSON.stringify({ value: mark.madeAt }));
 }

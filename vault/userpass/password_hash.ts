@@ -6,6 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { VaultError } from "../errors.ts";
+import type { RandomSource } from "../ports.ts";
 
 /** Argon2id (RFC 9106) with 19 MiB and two passes: the setting of OWASP's that takes most memory of an attacker. */
 export const ARGON2 = { iterations: 2, memorySize: 19_456, parallelism: 1, hashLength: 32 } as const;
@@ -59,6 +60,14 @@ export function assertPassword(password: string): void {
 export function isTryable(password: string, hash: string): boolean {
   const bytes = Buffer.byteLength(password);
   return bytes <= (bcryptCost(hash) === undefined ? MAX_PASSWORD_BYTES : MAX_BCRYPT_BYTES);
+}
+
+/** A hash of our making that no password fits: a login with it is closed until somebody sets a new password. */
+export function unmatchedHash(random: RandomSource): string {
+  const [salt, digest] = [random.bytes(16), random.bytes(ARGON2.hashLength)].map((bytes) =>
+    Buffer.from(bytes).toString("base64").replaceAll("=", "")
+  );
+  return `${OUR_COSTS}${salt}$${digest}`;
 }
 
 const DUMMY_ARGON2 = `${OUR_COSTS}AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA`;
