@@ -11,7 +11,16 @@ import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
 import type { AuditFace } from "../vault/audit/entry.ts";
-import { asVaultError, ERROR_TABLE, type SealKey, SqliteStore, Vault, VaultError, VaultState } from "../vault/mod.ts";
+import {
+  asVaultError,
+  ERROR_TABLE,
+  type SealKey,
+  SqliteStore,
+  type Store,
+  Vault,
+  VaultError,
+  VaultState,
+} from "../vault/mod.ts";
 import { assertSealOpens } from "../vault/bootstrap.ts";
 import { pastOf, type TrailPast } from "../vault/rollback/past.ts";
 import { assertAccepted, type Rollback, rollbackOf } from "../vault/rollback/rollback.ts";
@@ -213,7 +222,7 @@ export class Daemon {
   }
 
   /** What the audit file knows that the store doesn't: it may be an older copy of itself. */
-  async #past(store: SqliteStore, { sequence }: VaultState): Promise<TrailPast | null> {
+  async #past(store: Store, { sequence }: VaultState): Promise<TrailPast | null> {
     const { auditFile } = this.#config;
     if (auditFile === null) return null;
     return await pastOf(auditFile, await store.get("audit_head", "head") ?? null, sequence);
