@@ -469,7 +469,10 @@ put_output() {
   target=$1
   shift
   "$work/$NAME" "$@" >"$work/output" || fail "the program failed at: $NAME $*"
+  before=$changed
   put "$target" 644 <"$work/output"
+  # No reason to restart the service.
+  changed=$before
 }
 
 # --- User, configuration, secrets -------------------------------------------------------------------------------------

@@ -6,6 +6,9 @@
 
 import { runProgram } from "../started_server.ts";
 
+/** The first Deno whose HTTP/2 server can be given TLS by grpc-js. */
+export const FIRST_WITH_TLS = "2.7.13";
+
 /** The path of the binary; throws where none is named, so that these tests never pass on the source by mistake. */
 export function binaryPath(): string {
   const path = Deno.env.get("RUNEVAULT_BINARY");

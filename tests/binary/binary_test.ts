@@ -11,12 +11,9 @@ import type { IssuedTokenBody, KeySetRow } from "../../admin/wire.ts";
 import { VERSION } from "../../version.ts";
 import { cli, VaultClient } from "../clients.ts";
 import { runProgram, StartedServer, temporaryFolder } from "../started_server.ts";
-import { binaryPath, binaryRuntime, isAtLeast } from "./_binary.ts";
+import { binaryPath, binaryRuntime, FIRST_WITH_TLS, isAtLeast } from "./_binary.ts";
 
 const MAX_BYTES = 110_000_000;
-
-/** The first Deno whose HTTP/2 server can be given TLS by grpc-js. */
-const FIRST_WITH_TLS = "2.7.13";
 
 async function json<T>(server: { dataDir: string }, ...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await cli(server, [...args, "--json"]);
