@@ -18,6 +18,7 @@ import { addDatabaseCommands } from "./commands/db.ts";
 import { addDoctorCommands } from "./commands/doctor.ts";
 import { addEntityCommands } from "./commands/entity.ts";
 import { addFileCommands } from "./commands/file.ts";
+import { addImportCommands } from "./commands/import.ts";
 import { addKeyCommands } from "./commands/keys.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
 import { addLoginCommand } from "./commands/login.ts";
@@ -87,6 +88,7 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addKeyCommands(root, context);
   addRewrapCommand(root, context);
   addBackupCommands(root, context);
+  addImportCommands(root, context);
   addTlsCommands(root, context);
   addDoctorCommands(root, context);
   addFileCommands(root, context);

@@ -24,18 +24,20 @@ const SOCKET_ONLY: RawValues = {
  *
  * @param dataDir The data folder; its lock is taken, so a running server makes this fail.
  * @param work Gets the path of the admin socket.
+ * @param more Further settings, such as a team secret for the first start.
  * @throws {VaultError} `config_invalid` when the folder is another process's or can't be used; what `work` throws.
  */
 export async function withOfflineVault<T>(
   dataDir: string,
   output: ServeOutput,
   work: (adminSocket: string) => Promise<T>,
+  more: RawValues = {},
 ): Promise<T> {
   Deno.umask(0o077);
   const undo: Undo[] = [];
   try {
     const adminSocket = `${dataDir}/admin.sock`;
-    const flags = { ...SOCKET_ONLY, data_dir: dataDir, admin_socket: adminSocket };
+    const flags = { ...SOCKET_ONLY, ...more, data_dir: dataDir, admin_socket: adminSocket };
     await new Daemon(await readSources(flags), output, undo).start();
     return await work(adminSocket);
   } finally {

@@ -25,6 +25,14 @@ const ARROWS: readonly (readonly [room: string, mayImport: readonly string[]])[]
   ["cli/commands/serve.ts", ["cli/", "server/daemon.ts", "server/config_options.ts", "vault/errors.ts"]],
   ["cli/commands/backup.ts", ["cli/", "admin/client.ts", "admin/wire.ts", "vault/errors.ts", "server/backup/mod.ts"]],
   ["cli/commands/doctor.ts", ["cli/", "vault/errors.ts", "server/maintenance/mod.ts"]],
+  ["cli/commands/import.ts", [
+    "cli/",
+    "admin/client.ts",
+    "admin/wire.ts",
+    "vault/errors.ts",
+    "server/maintenance/mod.ts",
+    "server/offline.ts",
+  ]],
   ["cli/commands/tls.ts", ["cli/", "admin/wire.ts", "vault/errors.ts", "server/maintenance/mod.ts"]],
   ["cli/session.ts", ["cli/", "admin/client.ts", "vault/errors.ts", "server/data_dir.ts", "server/offline.ts"]],
   ["cli/", [

@@ -11,3 +11,4 @@ export { caPem, issueServerCertificate, makeAuthority, type TlsReport, tlsReport
 export { doctor } from "./doctor.ts";
 export type { Finding } from "./finding.ts";
 export { checkUpgrade, type UpgradeReport } from "./upgrade.ts";
+export { type ImportPlan, placeImport, planImport } from "./rune_vault.ts";
