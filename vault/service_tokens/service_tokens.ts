@@ -83,6 +83,7 @@ export class ServiceTokens {
 
   /** The evt token with this text as a caller; undefined where it is none that counts. */
   findEvt(presented: string): ApiCaller | undefined {
+    if (!this.#in.authenticator.knows(presented)) return undefined;
     try {
       return this.evtCaller(presented);
     } catch (error) {

@@ -31,6 +31,13 @@ export class Authenticator {
     this.#clock = clock;
   }
 
+  /** Whether this is the text of a token that is kept, live or not; cheaper than to have {@link identify} refuse it. */
+  knows(presented: string): boolean {
+    if (presented.length === 0 || presented.length > MAX_TOKEN_LENGTH) return false;
+    const hash = hashToken(presented);
+    return this.#state.tokens.get(agentIdOf(hash))?.record.tokenHash === hash;
+  }
+
   /**
    * Finds out whose token this is. It counts no call: {@link takePlace} does, so that unknown tokens are refused before
    * any counter moves and guessing can't use up a user's allowance.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { RandomSource } from "../ports.ts";
 import type { UserToken } from "../state.ts";
 
@@ -18,7 +18,7 @@ export function newUserToken(random: RandomSource): string {
 
 /** SHA-256 of a token as UTF-8, in lower-case hex: all that the vault keeps of it. */
 export function hashToken(token: string): string {
-  return createHash("sha256").update(token, "utf8").digest("hex");
+  return hash("sha256", token, "hex");
 }
 
 /** Whether a token can be presented at this moment, its expiry aside. */
