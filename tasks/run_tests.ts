@@ -28,7 +28,7 @@ const NEEDS: readonly Need[] = [
   },
   {
     tests: "the recipe by Python's hvac",
-    isMet: async () => await isCommand("/usr/bin/python3") && await hasHvac(),
+    isMet: async () => await hasPython("hvac"),
     remedy: "apt-get install python3-hvac",
   },
   {
@@ -53,8 +53,9 @@ const NEEDS: readonly Need[] = [
   },
   {
     tests: "the installation, on a throw-away root with signatures",
-    isMet: async () => Deno.uid() === 0 && await isCommand("minisign") && await isCommand("useradd"),
-    remedy: "run as root, apt-get install minisign passwd curl util-linux",
+    isMet: async () =>
+      Deno.uid() === 0 && await isCommand("minisign") && await isCommand("useradd") && await hasPython("seccomp"),
+    remedy: "run as root, apt-get install minisign passwd curl util-linux systemd python3-seccomp",
   },
   {
     tests: "shell scripts, the systemd units and cloud-init files, checked by the programs made for it",
@@ -74,9 +75,10 @@ const NEEDS: readonly Need[] = [
   },
 ];
 
-async function hasHvac(): Promise<boolean> {
-  const { code } = await new Deno.Command("/usr/bin/python3", { args: ["-c", "import hvac"], stderr: "null" }).output();
-  return code === 0;
+async function hasPython(module: string): Promise<boolean> {
+  if (!await isCommand("/usr/bin/python3")) return false;
+  const args = ["-c", `import ${module}`];
+  return (await new Deno.Command("/usr/bin/python3", { args, stderr: "null" }).output()).success;
 }
 
 async function hasPostgres(): Promise<boolean> {

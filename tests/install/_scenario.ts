@@ -71,6 +71,14 @@ async function assertPlaces(machine: Machine): Promise<void> {
   );
   const owner = await machine.sh("stat -c %U /proc/$(cat /run/stand-in/pid)");
   equal(owner, "runevault\n", "the service runs as its own user");
+  const limits = await machine.sh(
+    "grep -E '^(NoNewPrivs|Seccomp|CapBnd|CapEff):' /proc/$(cat /run/stand-in/pid)/status",
+  );
+  equal(limits, "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+  ok(
+    !(await machine.read("/run/stand-in/journal")).includes("native_library_off"),
+    "native code is loaded under the filter",
+  );
   for (const path of ["/proc/$(cat /run/stand-in/pid)/cmdline", "/run/stand-in/journal", "/etc/systemd/system"]) {
     ok(!(await machine.sh(`grep -r '' ${path} || :`)).includes(TEAM_SECRET), `no team secret in ${path}`);
   }

@@ -1,9 +1,9 @@
 /**
  * Stands in for `systemctl` where no systemd runs: it starts the installed unit's own ExecStart line as systemd would.
  *
- * It honours what the service meets of its unit: user, credentials, state folder, notify socket and watchdog, no
- * core dump, no new privileges, no capabilities, a file system that is read-only but for the state folder, a /proc of
- * processes alone. It can't filter system calls. Run inside a throw-away root by the pinned Deno.
+ * It honours what the service meets of its unit: user, credentials, state folder, notify socket and watchdog, no core
+ * dump, no new privileges, no capabilities, the system calls and address families that are allowed, a file system that is
+ * read-only but for the state folder, a /proc of processes alone. Run inside a throw-away root by the pinned Deno.
  *
  * @module
  */
@@ -17,6 +17,7 @@ const UNIT = `${UNITS}/runevault.service`;
 const WANTS = `${UNITS}/${IS_USER ? "default" : "multi-user"}.target.wants/runevault.service`;
 const CREDENTIALS = "/run/credentials/runevault.service";
 const START_MS = 60_000;
+const FILTER = new URL("_system_calls.py", import.meta.url).pathname;
 
 /** The settings of a unit's [Service] section; one that is given several times has several values. */
 function serviceSettings(text: string): Map<string, string[]> {
@@ -47,7 +48,8 @@ function launch(settings: Map<string, string[]>): void {
   const words = settings.get("ExecStart")![0]!.split(" ").map((word) =>
     word.replace("${CREDENTIALS_DIRECTORY}", CREDENTIALS)
   );
-  const service = IS_USER ? ["env", "-i", ...environmentOf(HOME), ...words] : inSandbox(settings, words);
+  const filtered = ["/usr/bin/python3", FILTER, UNIT, ...words];
+  const service = IS_USER ? ["env", "-i", ...environmentOf(HOME), ...filtered] : inSandbox(settings, filtered);
   const command = ["setsid", "prlimit", `--core=${settings.get("LimitCORE")![0]}`, ...service];
   const script = `umask ${settings.get("UMask")![0]}; exec "$@" >>${RUN}/journal 2>&1 </dev/null`;
   const { pid } = new Deno.Command("sh", {

@@ -1,6 +1,7 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual } from "node:assert/strict";
 import { ignoreInstall, Machine } from "./_machine.ts";
-import { installServeUninstall } from "./_scenario.ts";
+import { call, installServeUninstall, issue } from "./_scenario.ts";
+import { SOURCE } from "./_throw_away_root.ts";
 
 Deno.test({
   name: "install.sh sets up a vault that serves TLS under its own CA",
@@ -30,5 +31,44 @@ Deno.test({
     deepEqual(await machine.listing(), everywhere, "nothing outside the home folder was touched");
     equal((await machine.installAs("op", "--user", "--uninstall", "--purge")).code, 0);
     equal(await machine.sh("find /home/op -name '*runevault*'"), "");
+  },
+});
+
+Deno.test({
+  name: "another program replaces the one that runs, and the service is started again with what it had",
+  ignore: ignoreInstall,
+  async fn() {
+    await using machine = await Machine.make();
+    const from = await machine.launcher();
+    equal((await machine.install("--from", from, "--tls", "auto")).code, 0);
+    const token = await issue(machine, "alice");
+    const pid = await machine.read("/run/stand-in/pid");
+    await machine.sh(`echo '# the next version' >>${from}`);
+    const { code, stdout, stderr } = await machine.install("--from", from);
+    equal(code, 0, stderr);
+    match(stdout, /^restarting runevault.service$/m);
+    notEqual(await machine.read("/run/stand-in/pid"), pid);
+    equal((await call(machine, { tls: "auto" }, token)).code, 0);
+  },
+});
+
+Deno.test({
+  name: "on a terminal install.sh asks for what no flag said, and what is answered is what is configured",
+  ignore: ignoreInstall,
+  async fn() {
+    await using machine = await Machine.make();
+    const from = await machine.launcher();
+    const answers = ["auto", "vault.example.org", "0.0.0.0:50052", "", "-", "no"].map((answer) => `${answer}\\n`).join(
+      "",
+    );
+    const install = `sh ${SOURCE}/install.sh --from ${from}`;
+    const said = await machine.sh(`printf '${answers}' | script -qec '${install}' /dev/null`);
+    match(said, /File with a team secret of your own \(- to have one drawn\)/);
+    match(said, /installed; nothing was started/);
+    const config = await machine.read("/etc/runevault/runevault.yml");
+    match(
+      config,
+      /tls: "auto"\ntls_hostname:\n {2}- "vault.example.org"\ngrpc_addr: "0.0.0.0:50052"\napi_addr: "127.0.0.1:8200"\n/,
+    );
   },
 });
