@@ -137,6 +137,11 @@ export class StartedServer {
     return this.#log.text;
   }
 
+  /** Whether the process is gone. */
+  get hasEnded(): boolean {
+    return this.#exitCode !== undefined;
+  }
+
   get pid(): number {
     return this.#child.pid;
   }

@@ -48,7 +48,12 @@ export class RawHttp2 implements Disposable {
   /** Connects and sends preface and settings. */
   static async open(address: string): Promise<RawHttp2> {
     const port = Number(address.split(":").at(-1));
-    const client = new RawHttp2(await Deno.connect({ hostname: "127.0.0.1", port }));
+    return await RawHttp2.over(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** The same on a connection that is there, through TLS or not. */
+  static async over(socket: Deno.Conn): Promise<RawHttp2> {
+    const client = new RawHttp2(socket);
     await client.sendBytes(Buffer.from(PREFACE));
     await client.send(FRAME.settings, 0, 0);
     return client;

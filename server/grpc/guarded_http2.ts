@@ -70,7 +70,7 @@ export class Http2Guard {
 
   constructor(options: GuardOptions) {
     const { isLive, logger, limits = DEFAULT_BUDGET, requestMs = REQUEST_MS, handshakeMs = HANDSHAKE_MS } = options;
-    const count = (reason: string) => void this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+    const count = (reason: string) => this.#count(reason);
     this.#budget = new UnauthenticatedBudget(limits, options.shared);
     this.#calls = { budget: this.#budget, isLive, onRefusal: count };
     this.#connections = new ConnectionTable({
@@ -111,8 +111,14 @@ export class Http2Guard {
     server.on("stream", (stream) => {
       if ((stream as ServerHttp2Stream).headersSent && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
     });
-    server.prependListener("session", (session: ServerHttp2Session) => this.#connections.attach(session));
-    // An error that nobody listens for would end the process.
+    server.prependListener("session", (session: ServerHttp2Session) => {
+      // An error that nobody listens for ends the process: one WINDOW_UPDATE past 2^31-1 makes one (RFC 9113 §6.9.1).
+      session.on("error", () => this.#count("broken_connection"));
+      this.#connections.attach(session);
+    });
+    server.prependListener("stream", (stream: ServerHttp2Stream) => {
+      stream.on("error", () => this.#count("broken_call"));
+    });
     server.on("error", (error) => this.#logger.log("warn", "grpc_listener_failed", { reason: error.message }));
   }
 
@@ -137,6 +143,10 @@ export class Http2Guard {
     });
     this.#budget.open(call, connection.account);
     return true;
+  }
+
+  #count(reason: string): void {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }
 
   #sweep(): void {

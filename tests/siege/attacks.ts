@@ -5,6 +5,7 @@
  */
 
 import type { Attack } from "./attack.ts";
+import { floods, headers, stalls, vanishing, violations } from "./http2.ts";
 import { kills } from "./kills.ts";
 
-export const ATTACKS: readonly Attack[] = [kills];
+export const ATTACKS: readonly Attack[] = [vanishing, violations, headers, stalls, floods, kills];

@@ -1,0 +1,158 @@
+/**
+ * A started server under attack, and the clients whose calls must be answered meanwhile.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { ChannelCredentials, status } from "@grpc/grpc-js";
+import { RawHttp2 } from "../../server/grpc/_raw_http2.ts";
+import { AdminHttp, sleep, VaultClient } from "../clients.ts";
+import { StartedServer, type StartOptions } from "../started_server.ts";
+import { must, type Siege } from "./attack.ts";
+
+/** The doors of a server. */
+export type Door = "grpc" | "api" | "admin" | "admin_socket" | "metrics";
+
+const PROBE_EVERY_MS = 100;
+/** Under an attack a call may be late; a machine with other work has some share in that. */
+const PROBE_MS = 20_000;
+const WAIT_FOR_MEMORY_MS = 40_000;
+/** How much more memory may be left to the server than before an attack. */
+const MEMORY_MARGIN = 1.2;
+
+/** What callers saw while an attack went on. */
+export interface Besieged {
+  readonly calls: number;
+  readonly slowestMs: number;
+}
+
+/** One server, one attack. */
+export class Ground implements AsyncDisposable {
+  readonly server: StartedServer;
+  readonly vault: VaultClient;
+  readonly admin: AdminHttp;
+  readonly token: string;
+  readonly #caPem: string | null;
+  #ended = false;
+
+  private constructor(server: StartedServer, admin: AdminHttp, token: string, caPem: string | null) {
+    const secure = caPem === null ? undefined : ChannelCredentials.createSsl(Buffer.from(caPem));
+    const address = server.addresses.grpc!;
+    this.server = server;
+    this.admin = admin;
+    this.token = token;
+    this.#caPem = caPem;
+    this.vault = secure === undefined
+      ? new VaultClient(address)
+      : new VaultClient(`localhost:${address.split(":").at(-1)}`, {}, secure);
+  }
+
+  /** Starts a server and issues a token whose calls no window ends. */
+  static async start({ isTls }: Siege, options: StartOptions = {}): Promise<Ground> {
+    const args = [...isTls ? ["--tls", "auto"] : [], ...options.args ?? []];
+    const server = await StartedServer.start({ ...options, args });
+    const admin = AdminHttp.of(server);
+    await admin.createRole("besieged", ["get_public_key", "decrypt_metadata"]);
+    const token = await admin.issue("besieged", "besieged");
+    const caPem = isTls ? await Deno.readTextFile(`${server.dataDir}/tls/ca.pem`) : null;
+    return new Ground(server, admin, token, caPem);
+  }
+
+  /** Connects to a door, through TLS where it speaks it. */
+  async connect(door: Door): Promise<Deno.Conn> {
+    const port = Number(this.server.addresses[door]!.split(":").at(-1));
+    if (door === "admin_socket") return await Deno.connect({ transport: "unix", path: this.server.addresses[door]! });
+    if (this.#caPem === null || door === "admin" || door === "metrics") {
+      return await Deno.connect({ hostname: "127.0.0.1", port });
+    }
+    const alpnProtocols = [door === "grpc" ? "h2" : "http/1.1"];
+    return await Deno.connectTls({ hostname: "localhost", port, caCerts: [this.#caPem], alpnProtocols });
+  }
+
+  /** An HTTP/2 conversation on the gRPC port: preface and settings are sent. */
+  async converse(): Promise<RawHttp2> {
+    return await RawHttp2.over(await this.connect("grpc"));
+  }
+
+  /** Makes a valid call; throws unless it is answered. */
+  async call(): Promise<void> {
+    const { code, details } = await this.vault.manifest(this.token, { deadlineMs: PROBE_MS });
+    must(code === status.OK, `a valid call ended with ${status[code]}: ${details}\n${this.#lastLog()}`);
+  }
+
+  /** Attacks, with a valid call after the other all the while; throws where one is not answered, or the server ended. */
+  async besiege(attack: () => Promise<void>): Promise<Besieged> {
+    let [calls, slowestMs, isOver] = [0, 0, false];
+    const calling = (async () => {
+      while (!isOver || calls < 3) {
+        const began = performance.now();
+        await this.call();
+        calls++;
+        slowestMs = Math.max(slowestMs, performance.now() - began);
+        await sleep(PROBE_EVERY_MS);
+      }
+    })();
+    await Promise.all([attack().finally(() => isOver = true), calling]);
+    must(!this.server.hasEnded, `the server ended\n${this.#lastLog()}`);
+    return { calls, slowestMs };
+  }
+
+  /** Resident memory, in bytes. */
+  async resident(): Promise<number> {
+    return Number(/VmRSS:\s+(\d+) kB/.exec(await Deno.readTextFile(`/proc/${this.server.pid}/status`))![1]) * 1024;
+  }
+
+  /**
+   * The same attack, laid first in a small form so that what it makes the runtime load and compile is in memory, then in
+   * its full one. Resident memory must come back to within 20 % of what it was in between.
+   */
+  async besiegeTwice(attack: (share: number) => Promise<void>): Promise<string> {
+    await this.besiege(() => attack(0.2));
+    await sleep(1000);
+    const before = await this.resident();
+    const { calls, slowestMs } = await this.besiege(() => attack(1));
+    const peak = await this.resident();
+    const after = await this.#calmed(before);
+    const mb = (bytes: number) => Math.round(bytes / 1e6);
+    must(
+      after <= before * MEMORY_MARGIN,
+      `resident memory ${mb(before)} MB before, ${mb(peak)} right after, ${mb(after)} in the end`,
+    );
+    return `${calls} valid calls answered, slowest ${slowestMs.toFixed(0)} ms; memory ${mb(before)} MB before, ${
+      mb(peak)
+    } right after, ${mb(after)} in the end`;
+  }
+
+  /** Waits for memory to come back; a server that has nothing to do collects no garbage, so it gets calls. */
+  async #calmed(before: number): Promise<number> {
+    const until = performance.now() + WAIT_FOR_MEMORY_MS;
+    let after = await this.resident();
+    while (after > before * MEMORY_MARGIN && performance.now() < until) {
+      for (let i = 0; i < 50; i++) await this.call();
+      await sleep(200);
+      after = await this.resident();
+    }
+    return after;
+  }
+
+  #lastLog(): string {
+    return this.server.log.split("\n").slice(-6).join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.vault[Symbol.dispose]();
+    this.admin[Symbol.dispose]();
+    await this.server.stop();
+  }
+}
+
+/** Runs something for each of many, a few at a time. */
+export async function crowd(total: number, atOnce: number, one: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  await Promise.all(Array.from({ length: Math.min(atOnce, total) }, async () => {
+    for (let index = next++; index < total; index = next++) await one(index);
+  }));
+}
