@@ -50,7 +50,7 @@ export interface AdminRoute {
 }
 
 /** Fields of bodies that the audit trail shows: names, and nothing that could be a secret. */
-const SHOWN_FIELDS = ["user", "role", "name", "version", "key_id"];
+const SHOWN_FIELDS = ["user", "role", "name", "scope", "reason", "version", "key_id"];
 
 /** Reads the body of a request within the limits of its route; see {@link readFields}. */
 export async function bodyOf<S extends Readonly<Record<string, FieldReader<unknown>>>>(

@@ -11,6 +11,7 @@ import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
 import type { AuditFace } from "../vault/audit/entry.ts";
+import type { Audit } from "../vault/audit/trail.ts";
 import {
   asVaultError,
   ERROR_TABLE,
@@ -45,6 +46,8 @@ import { DATABASE_PLUGINS } from "../databases/mod.ts";
 import { loadNativeLibraries } from "./native_libraries.ts";
 import { Metrics } from "./metrics.ts";
 import { TimedStore } from "./timed_store.ts";
+import { tracingSettings } from "./tracing/settings.ts";
+import { tracedAudit } from "./tracing/traced_audit.ts";
 import { ProcessFacts } from "./process_facts.ts";
 import { loadEnvectorKey, loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
@@ -313,8 +316,9 @@ export class Daemon {
     const metrics = new Metrics(facts, vault, this.#config.metricsUsers);
     this.#store!.observe = metrics.vault.observeCommit;
     const ports = { clock: systemClock, random: systemRandom, logger: this.#logger };
-    const audited = { audit: vault.audit, hashValue: (value: string) => vault.auditValues.hash(value) };
-    const unary = createUnary({ ...ports, audit: vault.audit, observe: (call) => metrics.observe(call) });
+    const audit = await this.#tracedAudit(vault);
+    const audited = { audit, hashValue: (value: string) => vault.auditValues.hash(value) };
+    const unary = createUnary({ ...ports, audit, observe: (call) => metrics.observe(call) });
     const batches = new ThreadedBatches(vault.envelopes);
     const parts = { vault, unary, batches };
     const { engine } = vault;
@@ -363,6 +367,16 @@ export class Daemon {
         status: () => facts.publicStatus(),
       },
     };
+  }
+
+  /** With OpenTelemetry's variables each request ends as a span too; without them nothing of it is loaded. */
+  async #tracedAudit({ audit }: Vault): Promise<Audit> {
+    const settings = tracingSettings((name) => Deno.env.get(name));
+    if (settings === undefined) return audit;
+    const { openSpanSender } = await import("./tracing/otlp.ts");
+    const sender = openSpanSender(settings, VERSION, this.#logger);
+    this.#undo.push(() => sender.close());
+    return tracedAudit(audit, sender.record, () => systemClock.monotonic());
   }
 
   #backups(): Backups {

@@ -76,7 +76,7 @@ export function createVaultService({ vault, unary, batches }: VaultServiceParts)
     decryptMetadata: unary(method.decryptMetadata, async (request, context) => {
       const caller = admit(vault, context, "DecryptMetadata");
       const agents = new OpenedAgents();
-      context.audited.resource = { opened: agents };
+      context.audited.resource = { opened: agents, cut_off_authors: agents.cutOffAuthors };
       const opened = await batches.open(request, { ...openRightOf(caller), opened: agents }, context.signal);
       vault.authenticator.assertStillLive(caller);
       return opened;

@@ -84,3 +84,34 @@ Deno.test("token revoke says that the login is still open, and cutting off close
   match(revoked.stdout + revoked.stderr, /login still open/);
   match(revoked.stdout + revoked.stderr, /runevault user cutoff alice/);
 });
+
+Deno.test("S16: the trail says who cut whom off and why, and whose envelopes were opened although they were cut off", async () => {
+  await using server = await StartedServer.start();
+  using admin = AdminHttp.of(server);
+  using vault = VaultClient.of(server);
+  const [alice, bob] = [await admin.issue("alice"), await admin.issue("bob")];
+  const { envelopes } = (await vault.seal(alice, ["a memory"])).message!;
+  const own = (await vault.seal(bob, ["mine"])).message!.envelopes;
+  const { entity_id } = await admin.expect<CutOffBody>("POST", "/users/alice/cutoff", { reason: "laptop stolen" });
+  equal((await vault.open(bob, envelopes)).code, status.OK);
+  equal((await vault.open(bob, own)).code, status.OK);
+  await admin.expect("PUT", "/roles/member", { cutoff_envelopes: "refuse" });
+  equal((await vault.open(bob, envelopes)).code, status.PERMISSION_DENIED);
+  equal((await vault.open(bob, own)).code, status.OK);
+
+  const lines = (await Deno.readTextFile(`${server.dataDir}/audit.log`)).trim().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  const cut = lines.find(({ operation }) => operation === "POST /users/:name/cutoff");
+  deepEqual([cut.user, cut.resource], [`local:${Deno.uid()}`, { name: "alice", reason: "laptop stolen" }]);
+  const effect = cut.effects.find(({ kind }: { kind: string }) => kind === "user");
+  deepEqual([effect.id, effect.epoch, effect.disabled, effect.cut_off], [entity_id, 2, true, true]);
+  const opened = lines.filter(({ operation }) => operation === "decrypt_metadata");
+  deepEqual(opened.map(({ decision, resource }) => [decision, resource.cut_off_authors]), [
+    ["allowed", [entity_id]],
+    ["allowed", undefined],
+    ["refused", undefined],
+    ["allowed", undefined],
+  ]);
+  match(server.log, /"event":"cut_off_envelopes_opened"/);
+});

@@ -21,6 +21,8 @@ export interface Effect {
   readonly epoch?: number;
   /** Of a user: whether it is blocked, where that changed. */
   readonly disabled?: boolean;
+  /** Of a user: whether they are cut off, where that changed. */
+  readonly cut_off?: boolean;
   /** Of a user token: why it ended. */
   readonly reason?: string;
   /** Of a userpass user: its password was set. */
@@ -77,12 +79,14 @@ function userEffect(id: string, after: UserRecord | undefined, before: UserRecor
     return { kind: "user", id, act: "deleted", ...(after === undefined ? {} : { epoch: after.epoch }) };
   }
   const wasDisabled = before?.disabled ?? false;
+  const [wasCutOff, isCutOff] = [before?.cutOff !== undefined, after.cutOff !== undefined];
   return {
     kind: "user",
     id,
     act: before === undefined ? "made" : "changed",
     ...(before !== undefined && before.epoch !== after.epoch ? { epoch: after.epoch } : {}),
     ...(wasDisabled === after.disabled ? {} : { disabled: after.disabled }),
+    ...(wasCutOff === isCutOff ? {} : { cut_off: isCutOff }),
   };
 }
 

@@ -151,6 +151,7 @@ export class EnvelopeService {
     }
     const authors = this.#cutOffAuthors.get(right) ?? new Set();
     this.#cutOffAuthors.set(right, authors.add(record.entityId));
+    right.opened?.noteCutOff(record.entityId);
   }
 
   #sealFor(agentId: string, plaintext: string | Uint8Array, fromV1: boolean): string | Promise<string> {

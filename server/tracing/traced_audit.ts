@@ -1,0 +1,68 @@
+/**
+ * One span a request, on every face: what begins and ends for the audit trail begins and ends a span.
+ *
+ * A span holds no path, no name that a caller chose and no value of theirs: the route's template, a user that exists, ids
+ * and how it ended (S25).
+ *
+ * @module
+ */
+
+import type { Attributes } from "@opentelemetry/api";
+import type { EntryOutcome } from "../../vault/audit/encoding.ts";
+import type { AuditedRequest } from "../../vault/audit/request.ts";
+import { asVaultError } from "../../vault/errors.ts";
+import type { Audit } from "../../vault/audit/trail.ts";
+
+/** A request that ended. */
+export interface RequestSpan {
+  readonly name: string;
+  /** How long it took, in ms; it ends now. */
+  readonly durationMs: number;
+  readonly attributes: Attributes;
+  readonly hasFailed: boolean;
+}
+
+/** Wraps a trail: `record` is told of each request once it has ended. */
+export function tracedAudit(audit: Audit, record: (span: RequestSpan) => void, monotonic: () => number): Audit {
+  const end = (request: AuditedRequest, outcome: EntryOutcome) => {
+    if (request.face === "vault") return;
+    record(spanOf(request, outcome, monotonic() - request.startedAt));
+  };
+  return {
+    begin: (beginning) => audit.begin(beginning),
+    finish: (request, outcome) => {
+      try {
+        const recorded = audit.finish(request, outcome);
+        if (recorded instanceof Promise) return recorded.finally(() => end(request, outcome));
+      } catch (error) {
+        end(request, { decision: "failed", error: asVaultError(error).kind });
+        throw error;
+      }
+      end(request, outcome);
+    },
+  };
+}
+
+function spanOf(request: AuditedRequest, outcome: EntryOutcome, durationMs: number): RequestSpan {
+  const { id, face, user, entityId } = request;
+  const operation = nameOf(request);
+  return {
+    name: `${face} ${operation}`,
+    durationMs,
+    hasFailed: outcome.decision === "failed",
+    attributes: {
+      "runevault.face": face,
+      "runevault.operation": operation,
+      "runevault.request_id": id,
+      "runevault.decision": outcome.decision,
+      ...(user === undefined ? {} : { "user.name": user }),
+      ...(entityId === undefined ? {} : { "user.id": entityId }),
+      ...(outcome.error === undefined ? {} : { "error.type": outcome.error }),
+    },
+  };
+}
+
+/** The method of a request that could not be read is a text of its sender's. */
+function nameOf({ operation }: AuditedRequest): string {
+  return operation.endsWith(" unread") ? "unread" : operation;
+}

@@ -1,0 +1,149 @@
+/**
+ * Traces as a collector gets them: one span a request on each face, and nothing in them that a caller chose.
+ */
+
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { AdminHttp, eventually, VaultClient } from "../clients.ts";
+import { ServedApi } from "../identity/_served.ts";
+import { StartedServer, temporaryFolder } from "../started_server.ts";
+
+interface Span {
+  readonly traceId: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue: string } }[];
+  readonly status: { readonly code: number };
+}
+
+/** A collector that keeps what it gets (OTLP/HTTP, JSON). */
+class Collector implements AsyncDisposable {
+  readonly spans: Span[] = [];
+  readonly resources: Record<string, string>[] = [];
+  text = "";
+  requests = 0;
+  readonly #server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    this.requests++;
+    const text = await request.text();
+    this.text += text;
+    equal(new URL(request.url).pathname, "/v1/traces");
+    for (const { resource, scopeSpans } of JSON.parse(text).resourceSpans) {
+      this.resources.push(plain(resource.attributes));
+      for (const { spans } of scopeSpans) this.spans.push(...spans);
+    }
+    return Response.json({});
+  });
+
+  get address(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+function plain(attributes: Span["attributes"]): Record<string, string> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue]));
+}
+
+function settings(collector: Collector): Record<string, string> {
+  return {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.address,
+    OTEL_BSP_SCHEDULE_DELAY: "100",
+    OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
+  };
+}
+
+Deno.test("each request is one span with its user, entity and request id, and none holds a secret or a stranger's words", async () => {
+  await using collector = new Collector();
+  await using api = await ServedApi.start({ env: settings(collector) });
+  using admin = AdminHttp.of(api.server);
+  using vault = VaultClient.of(api.server);
+  const token = await admin.issue("alice");
+  await admin.expect("POST", "/users", { user: "bob", password: "correct-horse" });
+  await vault.manifest(token);
+  await vault.manifest("evt_00000000000000000000000000000000");
+  const { client_token, entity_id, accessor } =
+    (await api.call("POST", "auth/userpass/login/bob", undefined, { password: "correct-horse" })).body.auth;
+  await api.call("POST", "auth/userpass/login/my-password-in-the-wrong-field", undefined, {
+    password: "battery-staple",
+  });
+  await api.call("GET", "auth/token/lookup-self", client_token);
+  await api.call("GET", `sys/nowhere/${client_token}`, client_token);
+  await api.call("PUT", `cubbyhole/${token}`, client_token, { value: "plaintext" });
+  const answered = await fetch(`${api.address}/v1/sys/health`);
+  await answered.body?.cancel();
+  await eventually("ten spans", () => collector.spans.length >= 10, 10_000);
+
+  const spans = collector.spans.map((
+    { name, attributes },
+  ) => ({ name, ...plain(attributes) } as Record<string, string>));
+  const named = (name: string) => spans.filter((span) => span["name"] === name);
+  const [good, bad] = named("grpc get_agent_manifest");
+  deepEqual([good!["user.name"], good!["runevault.decision"]], ["alice", "allowed"]);
+  deepEqual([bad!["user.name"], bad!["runevault.decision"], bad!["error.type"]], [
+    undefined,
+    "refused",
+    "token_invalid",
+  ]);
+  const [self] = named("api read token/lookup-self");
+  deepEqual([self!["user.name"], self!["user.id"]], ["bob", entity_id]);
+  equal(named("socket POST /tokens").length, 1);
+  equal(named("api write userpass/login/:email.username").length, 2);
+  const health = spans.find((span) => span["runevault.request_id"] === answered.headers.get("x-request-id"));
+  equal(health?.["name"], "api read system/health");
+  equal(new Set(spans.map((span) => span["runevault.request_id"])).size, spans.length, "one span a request");
+  for (const { kind, startTimeUnixNano, endTimeUnixNano } of collector.spans) {
+    equal(kind, 2);
+    ok(BigInt(endTimeUnixNano) >= BigInt(startTimeUnixNano));
+  }
+  const { "service.name": service, "deployment.environment.name": environment } = collector.resources[0]!;
+  deepEqual([service, environment], ["runevault", "test"]);
+  const secrets = [token, client_token, accessor, "correct-horse", "battery-staple", "my-password-in", "plaintext"];
+  for (const secret of secrets) equal(collector.text.includes(secret), false, secret);
+});
+
+Deno.test("what waits is sent at a stop, and a collector that is away holds nobody up", async () => {
+  await using collector = new Collector();
+  const server = await StartedServer.start({ env: { ...settings(collector), OTEL_BSP_SCHEDULE_DELAY: "600000" } });
+  {
+    using admin = AdminHttp.of(server);
+    await admin.issue("alice");
+  }
+  await server.stop();
+  equal(collector.spans.filter(({ name }) => name === "socket POST /tokens").length, 1);
+
+  const away = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9", OTEL_BSP_SCHEDULE_DELAY: "50" };
+  await using alone = await StartedServer.start({ env: away });
+  using admin = AdminHttp.of(alone);
+  await admin.issue("alice");
+  await eventually("the log's line", () => alone.log.includes("traces_not_sent"), 15_000);
+  await admin.issue("bob");
+});
+
+Deno.test("without OpenTelemetry's variables, and where they say no, nothing is sent", async () => {
+  await using collector = new Collector();
+  const offs = [
+    {},
+    { ...settings(collector), OTEL_SDK_DISABLED: "true" },
+    { ...settings(collector), OTEL_TRACES_EXPORTER: "none" },
+    { ...settings(collector), OTEL_TRACES_SAMPLER: "always_off" },
+  ];
+  for (const env of offs) {
+    await using server = await StartedServer.start({ env });
+    using admin = AdminHttp.of(server);
+    await admin.issue("alice");
+  }
+  equal(collector.requests, 0);
+});
+
+Deno.test("variables that ask for what isn't there stop the start, and say which", async () => {
+  await using data = await temporaryFolder();
+  for (const [name, value] of [["OTEL_TRACES_EXPORTER", "zipkin"], ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"]]) {
+    const { code, log } = await StartedServer.refused({ dataDir: data.path, env: { [name!]: value! } });
+    equal(code, 78);
+    match(log, new RegExp(name!));
+  }
+});
