@@ -24,6 +24,13 @@ locals {
   team_secret_id      = one(concat(aws_secretsmanager_secret.team_secret[*].arn, compact([var.team_secret_id])))
   envector_api_key_id = one(concat(aws_secretsmanager_secret.envector_api_key[*].arn, compact([var.envector_api_key_id])))
   secret_ids          = compact([local.team_secret_id, local.envector_api_key_id, var.tls_key_secret_id])
+
+  # Which secrets there are is known before their ids are.
+  has_secrets = anytrue([
+    var.team_secret_version > 0, var.team_secret_id != "",
+    var.envector_api_key_version > 0, var.envector_api_key_id != "",
+    var.tls_key_secret_id != "",
+  ])
 }
 
 module "cloud_init" {
@@ -87,7 +94,7 @@ data "aws_iam_policy_document" "assume" {
 }
 
 data "aws_iam_policy_document" "secrets" {
-  count = length(local.secret_ids) > 0 ? 1 : 0
+  count = local.has_secrets ? 1 : 0
 
   statement {
     actions   = ["secretsmanager:GetSecretValue"]
@@ -102,7 +109,7 @@ resource "aws_iam_role" "vault" {
 }
 
 resource "aws_iam_role_policy" "secrets" {
-  count  = length(local.secret_ids) > 0 ? 1 : 0
+  count  = local.has_secrets ? 1 : 0
   name   = "read-own-secrets"
   role   = aws_iam_role.vault.id
   policy = data.aws_iam_policy_document.secrets[0].json

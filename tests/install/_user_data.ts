@@ -27,8 +27,12 @@ const DEFAULTS: Inputs = {
   packages: [],
 };
 
-/** As the module renders it; a test compares the two where Terraform is there. */
-export async function renderUserData(given: Inputs): Promise<string> {
+/**
+ * As the module renders it; a test compares the two where Terraform is there.
+ *
+ * @param publicKey What deploy/minisign.pub holds; absent where there is none.
+ */
+export async function renderUserData(given: Inputs, publicKey?: string): Promise<string> {
   const inputs = { ...DEFAULTS, ...given };
   const files: Record<string, { mode: string; content: string }> = {
     "fetch-secret": { mode: "0700", content: String(inputs["fetch_secret"]) },
@@ -37,6 +41,7 @@ export async function renderUserData(given: Inputs): Promise<string> {
     "setup.sh": { mode: "0700", content: await Deno.readTextFile(`${MODULE}/setup.sh`) },
   };
   if (inputs["tls_certificate"]) files["server.pem"] = { mode: "0644", content: String(inputs["tls_certificate"]) };
+  if (publicKey !== undefined) files["minisign.pub"] = { mode: "0644", content: publicKey };
   const packages = ["curl", "ca-certificates", "minisign", ...inputs["packages"] as readonly string[]];
   const template = await Deno.readTextFile(`${MODULE}/cloud-init.yaml.tftpl`);
   const [, before, entry, after] = /^([^]*)%\{ for [^\n]*~\}\n([^]*)%\{ endfor ~\}\n([^]*)$/.exec(template)!;
@@ -68,11 +73,12 @@ function json(value: unknown): string {
 }
 
 /** Terraform's own rendering; the module needs no provider and no network. */
-export async function renderByTerraform(folder: string, inputs: Inputs): Promise<string> {
+export async function renderByTerraform(folder: string, inputs: Inputs, publicKey?: string): Promise<string> {
   for (const path of ["install.sh", "deploy/cloud-init"]) {
     await Deno.mkdir(dirname(`${folder}/${path}`), { recursive: true });
     await new Deno.Command("cp", { args: ["-R", `${REPOSITORY}${path}`, `${folder}/${path}`] }).output();
   }
+  if (publicKey !== undefined) await Deno.writeTextFile(`${folder}/deploy/minisign.pub`, publicKey);
   const call = {
     module: { it: { source: "./deploy/cloud-init", ...inputs } },
     output: { it: { value: "${module.it.user_data}" } },

@@ -197,3 +197,17 @@ attack("a configuration that an operator edited is neither overwritten nor ignor
   equal((await machine.install("--no-start", "--from", "/opt/runevault")).code, 0);
   match(await machine.read("/etc/runevault/runevault.yml"), /index_name: "one"\nfhe_dim: 1024\n/);
 });
+
+Deno.test({
+  name: "S22: plaintext that other machines reach must be asked for: the refusal names the flag, and nothing is left",
+  ignore: ignoreInstall,
+  async fn() {
+    await using machine = await Machine.make();
+    const from = await machine.launcher();
+    const before = await machine.listing();
+    const { code, stderr } = await machine.install("--from", from, "--tls", "off");
+    equal(code, 1);
+    match(stderr, /--allow-plaintext[^]*taking back what was begun/);
+    deepEqual(await machine.listing(), before);
+  },
+});

@@ -127,6 +127,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "S26: with the releases' public key in the module, the first start takes a program that it signed and no other",
+  ignore: ignoreInstall,
+  async fn() {
+    await using machine = await Machine.make();
+    const more = { ...await launcherInputs(machine), allow_unsigned: false };
+    await machine.sh("cd /opt && minisign -G -W -p release.pub -s release.key >/dev/null");
+    const userData = await renderUserData(await inputs("gcp", more), await machine.read("/opt/release.pub"));
+    const unsigned = await firstStart(machine, userData);
+    equal(unsigned.code, 1);
+    match(unsigned.stderr, /counts as unsigned/);
+    await machine.sh("cd /opt && minisign -S -s release.key -m launcher -x launcher.minisig >/dev/null");
+    const { code, stdout, stderr } = await firstStart(machine, userData);
+    equal(code, 0, stdout + stderr);
+    match(await machine.sh("runevault status"), /healthy/);
+  },
+});
+
+Deno.test({
   name: "the clouds' ways to a secret bring its bytes, and put no access token into an argument",
   ignore: ignoreInstall,
   async fn() {
@@ -198,7 +216,7 @@ Deno.test({
       tls_key_secret_id: "k",
       open_api: true,
     });
-    equal(await renderByTerraform(folder.path, given), await renderUserData(given));
+    equal(await renderByTerraform(folder.path, given, "a key\n"), await renderUserData(given, "a key\n"));
     await terraform(`${folder.path}/deploy/cloud-init`, "init", "-input=false");
     match(await terraform(`${folder.path}/deploy/cloud-init`, "validate"), /configuration is valid/);
   },

@@ -16,7 +16,7 @@ interface Command {
 
 async function sessions(): Promise<Command[]> {
   const page = await Deno.readTextFile(new URL("../../docs/install.md", import.meta.url));
-  return [...page.matchAll(/^```sh-session\n([^]*?)^```$/gm)].flatMap(([, block]) =>
+  return [...page.matchAll(/^```shell\n([^]*?)^```$/gm)].flatMap(([, block]) =>
     block!.split(/^\$ /m).slice(1).map((text) => {
       const [line, ...output] = text.trimEnd().split("\n");
       return { line: line!, output };
