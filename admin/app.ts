@@ -16,6 +16,7 @@ import { RefusalLog } from "./refusal_log.ts";
 import type { AdminContext, AdminEnv, AdminRoute } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { backupRoutes } from "./routes/backups.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { clockRoutes } from "./routes/clock.ts";
 import { cutoffRoutes } from "./routes/cutoff.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -63,6 +64,7 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
     ...keyRoutes(parts.vault),
     ...fileRoutes(parts.vault),
     ...clockRoutes(parts.vault),
+    ...auditRoutes(parts.vault),
     ...backupRoutes(parts.backups),
     ...tlsRoutes(parts.tls),
     ...statusRoutes(parts.facts, keys),

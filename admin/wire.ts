@@ -271,3 +271,37 @@ export interface ClockBody {
   /** Why it is doubted; null while it is trusted. */
   readonly reason: string | null;
 }
+
+/** `GET /audit/head`. */
+export interface AuditHeadBody {
+  /** Number of the trail's last entry. */
+  readonly sequence: number;
+  /** SHA-256 of its line, hex. */
+  readonly hash: string;
+  /** The present audit file. */
+  readonly path: string;
+}
+
+/** How often something was done. */
+export interface TallyRow {
+  readonly allowed: number;
+  readonly refused: number;
+  readonly last: string;
+}
+
+/** `GET /audit/report`. */
+export interface AuditReportBody {
+  readonly entries: number;
+  readonly first: string | null;
+  readonly last: string | null;
+  readonly operations: readonly (TallyRow & { readonly operation: string })[];
+  readonly envelopes: readonly {
+    readonly agent_id: string;
+    readonly user: string | null;
+    readonly envelopes: number;
+  }[];
+  readonly score_rows: number;
+  readonly databases: readonly (TallyRow & { readonly path: string })[];
+  readonly addresses: readonly (TallyRow & { readonly remote_address: string })[];
+  readonly sessions: readonly (TallyRow & { readonly session_id: string })[];
+}

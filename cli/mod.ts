@@ -11,6 +11,7 @@
 
 import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { asVaultError, ERROR_TABLE, type VaultError } from "../vault/errors.ts";
+import { addAuditCommands } from "./commands/audit.ts";
 import { addBackupCommands } from "./commands/backup.ts";
 import { addClockCommands } from "./commands/clock.ts";
 import { addCompletionCommands } from "./commands/completion.ts";
@@ -87,6 +88,7 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
   addSecretCommands(root, context);
   addKeyCommands(root, context);
   addRewrapCommand(root, context);
+  addAuditCommands(root, context);
   addBackupCommands(root, context);
   addImportCommands(root, context);
   addTlsCommands(root, context);

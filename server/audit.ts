@@ -6,6 +6,7 @@
 
 import { openTrail } from "../vault/audit/recovery.ts";
 import type { AuditTrail } from "../vault/audit/trail.ts";
+import { TrailReader } from "../vault/audit/trail_reader.ts";
 import type { Logger, SealKey, Store } from "../vault/mod.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -19,18 +20,24 @@ export interface AuditSurroundings {
   readonly mayBeginAnew: boolean;
 }
 
+/** A trail and its reader; nothing where it is switched off. */
+export interface OpenAudit {
+  readonly trail?: AuditTrail;
+  readonly auditReader?: TrailReader;
+}
+
 /**
- * Opens the trail; undefined where the operator switched it off.
+ * Opens the trail, unless the operator switched it off.
  *
  * @throws {VaultError} `config_invalid`.
  */
-export async function openAudit(config: Config, around: AuditSurroundings): Promise<AuditTrail | undefined> {
+export async function openAudit(config: Config, around: AuditSurroundings): Promise<OpenAudit> {
   const { dataDir, auditFile } = config;
   if (auditFile === null) {
     around.logger.log("warn", "audit_off", { hint: "nobody will know who did what: give --audit-file a path" });
-    return undefined;
+    return {};
   }
-  return await openTrail({
+  const trail = await openTrail({
     ...around,
     clock: systemClock,
     random: systemRandom,
@@ -38,4 +45,5 @@ export async function openAudit(config: Config, around: AuditSurroundings): Prom
     keyPath: `${dataDir}/audit.key`,
     firstKeyPath: `${dataDir}/audit.k0`,
   });
+  return { trail, auditReader: new TrailReader(trail, auditFile, `${dataDir}/audit.db`) };
 }

@@ -195,7 +195,7 @@ export class Daemon {
     await this.#endOldAdminToken(rollback);
     const mayBeginAnew = config.auditNewKey || rollback !== null;
     const vault = await Vault.open({
-      trail: await openAudit(config, { store, sealKey, logger: this.#logger, mayBeginAnew }),
+      ...await openAudit(config, { store, sealKey, logger: this.#logger, mayBeginAnew }),
       past,
       store,
       state,
@@ -317,7 +317,11 @@ export class Daemon {
     this.#store!.observe = metrics.vault.observeCommit;
     const ports = { clock: systemClock, random: systemRandom, logger: this.#logger };
     const audit = await this.#tracedAudit(vault);
-    const audited = { audit, hashValue: (value: string) => vault.auditValues.hash(value) };
+    const audited = {
+      audit,
+      auditReader: vault.auditReader,
+      hashValue: (value: string) => vault.auditValues.hash(value),
+    };
     const unary = createUnary({ ...ports, audit, observe: (call) => metrics.observe(call) });
     const batches = new ThreadedBatches(vault.envelopes);
     const parts = { vault, unary, batches };

@@ -34,6 +34,13 @@ const ARROWS: readonly (readonly [room: string, mayImport: readonly string[]])[]
     "server/offline.ts",
   ]],
   ["cli/commands/tls.ts", ["cli/", "admin/wire.ts", "vault/errors.ts", "server/maintenance/mod.ts"]],
+  ["cli/commands/audit_verify.ts", [
+    "cli/",
+    "admin/client.ts",
+    "admin/wire.ts",
+    "vault/errors.ts",
+    "server/offline_audit.ts",
+  ]],
   ["cli/session.ts", ["cli/", "admin/client.ts", "vault/errors.ts", "server/data_dir.ts", "server/offline.ts"]],
   ["cli/", [
     "admin/client.ts",

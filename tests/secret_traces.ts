@@ -13,12 +13,42 @@ const ESCAPED_IN_URLS = /[^A-Za-z0-9._~-]/g;
 
 /** Where a secret was found, such as `alice's token as hex in vault-tokens.yml`; empty when nowhere. */
 export function findTraces(where: string, content: string | Uint8Array, secrets: Secrets): string[] {
-  const bytes = Buffer.from(content as Uint8Array);
-  return Object.entries(secrets).flatMap(([name, secret]) =>
-    Object.entries(formsOf(Buffer.from(secret as Uint8Array)))
-      .filter(([, form]) => bytes.includes(form))
-      .map(([form]) => `${name} as ${form} in ${where}`)
-  );
+  const text = Buffer.from(content as Uint8Array).toString("latin1");
+  const found = new Set<string>();
+  const forms = formsByBeginning(secrets);
+  for (let at = 0; at + BEGINNING <= text.length; at++) {
+    for (const { name, form, value } of forms.get(text.slice(at, at + BEGINNING)) ?? []) {
+      if (text.startsWith(value, at)) found.add(`${name} as ${form} in ${where}`);
+    }
+  }
+  return [...found];
+}
+
+interface Form {
+  readonly name: string;
+  readonly form: string;
+  readonly value: string;
+}
+
+/** Characters by which forms are told apart first: contents are gone through once, however many secrets there are. */
+const BEGINNING = 5;
+/** A test may add secrets as it goes, so what was prepared counts for as many as there were. */
+const prepared = new WeakMap<Secrets, { count: number; forms: Map<string, Form[]> }>();
+
+function formsByBeginning(secrets: Secrets): Map<string, Form[]> {
+  const count = Object.keys(secrets).length;
+  const known = prepared.get(secrets);
+  if (known?.count === count) return known.forms;
+  const forms = new Map<string, Form[]>();
+  for (const [name, secret] of Object.entries(secrets)) {
+    for (const [form, bytes] of Object.entries(formsOf(Buffer.from(secret as Uint8Array)))) {
+      const value = bytes.toString("latin1");
+      const beginning = value.slice(0, BEGINNING);
+      forms.set(beginning, [...forms.get(beginning) ?? [], { name, form, value }]);
+    }
+  }
+  prepared.set(secrets, { count, forms });
+  return forms;
 }
 
 /** The same for every file below a folder, and for the names of the files. */

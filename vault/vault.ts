@@ -6,6 +6,7 @@
 
 import { inBackground } from "./audit/request.ts";
 import { type Audit, type AuditTrail, UNRECORDED } from "./audit/trail.ts";
+import type { TrailReader } from "./audit/trail_reader.ts";
 import { ValueHasher } from "./audit/value_hash.ts";
 import { bootstrap, reportWeakSecret } from "./bootstrap.ts";
 import type { DatabasePlugin } from "./database/ports.ts";
@@ -71,6 +72,7 @@ export interface VaultOptions {
   readonly pauseRevocation?: boolean;
   /** Records who does what; absent: nothing is recorded. */
   readonly trail?: AuditTrail | undefined;
+  readonly auditReader?: TrailReader | undefined;
 }
 
 const REFUSED: RollbackChoice = { accept: false, keepTokens: false };
@@ -94,6 +96,7 @@ export class Vault {
   /** What the faces record requests with. */
   readonly audit: Audit;
   readonly trail: AuditTrail | undefined;
+  readonly auditReader: TrailReader | undefined;
   readonly auditValues: ValueHasher;
   readonly #logger: Logger;
   readonly #store: Store;
@@ -149,6 +152,7 @@ export class Vault {
     this.#logger = logger;
     this.#pauseRevocation = options.pauseRevocation ?? false;
     this.trail = options.trail;
+    this.auditReader = options.auditReader;
     this.audit = options.trail ?? UNRECORDED;
     this.auditValues = new ValueHasher(sealKey);
     this.clockGuard = new ClockGuard({ clock, logger, state, writer });
@@ -199,6 +203,7 @@ export class Vault {
     await this.files.close();
     await this.trail?.saveHead();
     await this.trail?.close();
+    await this.auditReader?.close();
     await this.#store.close();
   }
 }

@@ -11,8 +11,11 @@ import {
   Identity,
   IssueIdentityTokenResponseSchema,
   LookupSelfResponseSchema,
+  MyActivityResponseSchema,
   RevokeSelfResponseSchema,
 } from "../../proto/gen/runevault/v1/identity_pb.ts";
+import type { StoredEntry } from "../../vault/audit/entry.ts";
+import { ownEntries } from "../../vault/audit/own_entries.ts";
 import type { Access } from "../../vault/policies/acl.ts";
 import { VaultError } from "../../vault/mod.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
@@ -43,12 +46,38 @@ export function createIdentityService({ vault, unary }: VaultServiceParts): Grpc
         expiresAt: BigInt(Math.floor((record.expiresAt ?? 0) / 1000)),
       });
     }),
+    myActivity: unary(method.myActivity, async ({ limit, since, operation }, context) => {
+      const caller = admit(vault, context, "identity/audit/self", "read");
+      const found = await ownEntries(vault.auditReader, caller.entity!.record.entityId, {
+        limit: limit === 0 ? undefined : limit,
+        since: since === 0n ? undefined : Number(since) * 1000,
+        operation: operation || undefined,
+      });
+      tokens.assertStillLive(caller);
+      return create(MyActivityResponseSchema, { entries: found.map(activityOf) });
+    }),
     revokeSelf: unary(method.revokeSelf, async (_request, context) => {
       const caller = admit(vault, context, "auth/token/revoke-self", "update");
       await tokens.endEvt(caller.evt!);
       return create(RevokeSelfResponseSchema, {});
     }),
   });
+}
+
+function activityOf(entry: Omit<StoredEntry, "prev" | "mac">) {
+  return {
+    sequence: BigInt(entry.seq),
+    time: entry.time,
+    requestId: entry.request_id,
+    face: entry.face,
+    operation: entry.operation,
+    decision: entry.decision,
+    error: entry.error ?? "",
+    remoteAddress: entry.remote_address ?? "",
+    sessionId: entry.session_id ?? "",
+    agentId: entry.agent_id ?? "",
+    resourceJson: entry.resource === undefined ? "" : JSON.stringify(entry.resource),
+  };
 }
 
 function admit(

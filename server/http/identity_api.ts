@@ -5,6 +5,7 @@
  */
 
 import type { Audit } from "../../vault/audit/trail.ts";
+import type { TrailReader } from "../../vault/audit/trail_reader.ts";
 import type { IdentityEngine } from "../../vault/identity_engine.ts";
 import { VaultError } from "../../vault/errors.ts";
 import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
@@ -14,6 +15,7 @@ import { authTokenRoutes } from "./mounts/auth_token.ts";
 import { databaseBackend } from "./mounts/database.ts";
 import { cubbyholeBackend } from "./mounts/cubbyhole.ts";
 import { identityAliasRoutes } from "./mounts/identity_alias.ts";
+import { identityAuditRoutes } from "./mounts/identity_audit.ts";
 import { identityEntityRoutes } from "./mounts/identity_entity.ts";
 import { identityGroupRoutes } from "./mounts/identity_group.ts";
 import { identityLookupRoutes } from "./mounts/identity_lookup.ts";
@@ -47,6 +49,8 @@ export interface IdentityApiParts {
   readonly audit: Audit;
   /** What stands in the trail for a value that must not be read. */
   readonly hashValue: (value: string) => string;
+  /** Reads the trail; absent: nothing is recorded. */
+  readonly auditReader?: TrailReader | undefined;
   readonly version: string;
   observe(finished: FinishedRequest): void;
 }
@@ -104,7 +108,12 @@ function backendsOf(parts: IdentityApiParts, router: Router): Backend[] {
   const policyExists = (name: string) => policies.exists(name);
   return [
     { type: "system", section: "secret", description: "the system", routes: systemRoutes(parts, router) },
-    { type: "identity", section: "secret", description: "who is who", routes: identityRoutes(engine) },
+    {
+      type: "identity",
+      section: "secret",
+      description: "who is who",
+      routes: identityRoutes(engine, parts.auditReader),
+    },
     cubbyholeBackend(engine.cubbyholes),
     {
       type: "token",
@@ -135,9 +144,11 @@ function identityRoutes(
     oidcProvider,
     revocationFeed,
   }: IdentityEngine,
+  auditReader: TrailReader | undefined,
 ) {
   const parts = { identity, mounts, assertNoneNamed: (name: string) => database.roles.assertNoneNamed(name) };
   return [
+    ...identityAuditRoutes(auditReader),
     ...identityEntityRoutes(parts),
     ...identityAliasRoutes(parts),
     ...identityGroupRoutes(parts),
@@ -149,7 +160,10 @@ function identityRoutes(
   ];
 }
 
-function systemRoutes({ engine, clock, random, version }: IdentityApiParts, router: Router): Route[] {
+function systemRoutes(
+  { engine, clock, random, version, auditReader, hashValue }: IdentityApiParts,
+  router: Router,
+): Route[] {
   const { mounts, policies, acl, tokens, identity, oidcRoles, wrapping, lockout } = engine;
   const clusterId = mounts.byPath("secret", "sys/")?.uuid ?? "";
   const facts = { version, clusterId, clusterName: `runevault-${clusterId.slice(0, 8)}`, nowMs: () => clock.now() };
@@ -175,7 +189,7 @@ function systemRoutes({ engine, clock, random, version }: IdentityApiParts, rout
     ...sysPasswordPolicyRoutes(engine.database.passwordPolicies),
     ...sysWrappingRoutes(wrapping),
     ...sysLockedUserRoutes(lockout, mounts),
-    ...sysAuditRoutes(),
+    ...sysAuditRoutes({ filePath: auditReader?.path ?? null, hashValue }),
     ...sysToolsRoutes(random),
     ...sysInternalRoutes({
       mounts,

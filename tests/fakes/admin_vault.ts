@@ -63,6 +63,8 @@ export function fakeAdminVault(): FakeAdminVault {
     envelopes: { rewrap: (envelopes) => Promise.resolve(envelopes.map(fakeRewrap)) },
     keyRing: fakeKeyRing(change),
     files: fakeFiles(change),
+    auditReader: undefined,
+    state: { tokens: new Map() },
     clockGuard: fakeClockGuard(change),
     engine: {
       accounts: fakeAccounts(change),

@@ -52,6 +52,7 @@ export class LineSink {
   readonly #onMended: (mended: Mended) => void;
   #position: ChainPosition;
   #synced: number;
+  readonly #listeners = new Set<(lines: readonly string[]) => void>();
   #behind: string[] = [];
   #lost = 0;
   #trouble: string | null = null;
@@ -87,6 +88,12 @@ export class LineSink {
     return this.#behind.length;
   }
 
+  /** Tells `listener` of every line that stands from now on, until the returned function is called. */
+  onLines(listener: (lines: readonly string[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
   /** @throws {VaultError} `audit_unavailable` while nothing takes lines. */
   assertWorking(): void {
     if (this.#trouble !== null && !this.#mirrorWorks()) throw unavailable(this.#trouble);
@@ -119,24 +126,23 @@ export class LineSink {
     }
   }
 
-  /** Makes everything durable and lets go of the files. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    clearTimeout(this.#syncTimer);
-    clearTimeout(this.#retryTimer);
-    await this.#syncing;
-    await this.#sync();
-    this.#in.file.close();
-    this.#in.keyFile.close();
-    await this.#in.mirror?.close();
+  /** Makes everything durable and lets go of the files. Safe to repeat. */
+  close(): Promise<void> {
+    return this.#end(() => this.#sync());
   }
 
   /** Lets go of the files as they are. */
-  async abandon(): Promise<void> {
+  abandon(): Promise<void> {
+    return this.#end(() => Promise.resolve());
+  }
+
+  async #end(lastly: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#syncTimer);
     clearTimeout(this.#retryTimer);
     await this.#syncing;
+    await lastly();
     this.#in.file.close();
     this.#in.keyFile.close();
     await this.#in.mirror?.close();
@@ -150,6 +156,7 @@ export class LineSink {
     this.#position = position;
     if (this.#trouble !== null) this.#keepForLater(lines);
     this.#in.mirror?.send(lines.join(""));
+    for (const listener of this.#listeners) listener(lines);
     this.#syncTimer ??= setTimeout(() => this.#syncing = this.#sync(), SYNC_DELAY_MS);
   }
 

@@ -189,6 +189,11 @@ export class AuditTrail {
     return this.#prepared(draft, before);
   }
 
+  /** Tells `listener` of every line that stands from now on, until the returned function is called. */
+  onLines(listener: (lines: readonly string[]) => void): () => void {
+    return this.#sink.onLines(listener);
+  }
+
   /** Opens the file again, as whoever rotates logs has moved it away. */
   reopen(): void {
     this.#sink.reopen();

@@ -99,7 +99,8 @@ export class Entities {
       const patched = metadata === undefined
         ? base
         : { ...base, metadata: patchMetadata(base.metadata ?? {}, metadata, author, isOwn) };
-      return { writes: [put(patched)], result: () => ({ record: patched, isNew: false }) };
+      const noted = isOwn ? sessionNoted(metadata, author) : [];
+      return { writes: [put(patched), ...noted], result: () => ({ record: patched, isNew: false }) };
     });
   }
 
@@ -160,7 +161,8 @@ export class Entities {
 
   #planUpdate(user: User, input: EntityInput, author: Author): Plan<WrittenEntity> {
     const record = this.#updated(user.record, input, author);
-    return { writes: [put(record)], result: () => ({ record, isNew: false }) };
+    const noted = isOwnWrite(record, author) ? sessionNoted(input.metadata, author) : [];
+    return { writes: [put(record), ...noted], result: () => ({ record, isNew: false }) };
   }
 
   #updated(before: UserRecord, input: EntityInput, author: Author): UserRecord {
@@ -242,6 +244,12 @@ function put(record: UserRecord): Write {
 /** An entity that writes to itself without `sudo` says things of itself, which is less than an administrator's word. */
 function isOwnWrite(record: UserRecord, { entityId, hasSudo }: Author): boolean {
   return !hasSudo && entityId === record.entityId;
+}
+
+/** Which session a token says that it is goes with the token: its user may have several at once. */
+function sessionNoted(metadata: EntityInput["metadata"], { noteSession }: Author): readonly Write[] {
+  const sessionId = metadata?.["session_id"];
+  return typeof sessionId === "string" ? noteSession?.(sessionId) ?? [] : [];
 }
 
 function metadataAfter(before: Metadata, { metadata }: EntityInput, author: Author, isOwn: boolean): Metadata {

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { VaultError } from "../errors.ts";
 import type { Json, MetadataEntry } from "../storage/identity_records.ts";
+import type { Write } from "../storage/store.ts";
 
 const MAX_PAIRS = 64;
 const MAX_KEY_BYTES = 128;
@@ -25,6 +26,8 @@ export interface Author {
   readonly entityId: string | undefined;
   /** Whether the writer's policies grant `sudo` on the path: an administrator. */
   readonly hasSudo: boolean;
+  /** The writes that note on the author's token which session it says that it is. */
+  readonly noteSession?: ((sessionId: string) => readonly Write[]) | undefined;
 }
 
 /**

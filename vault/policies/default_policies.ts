@@ -14,6 +14,9 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 path "identity/entity/id/{{identity.entity.id}}" { capabilities = ["read"] }
 path "identity/entity/name/{{identity.entity.name}}" { capabilities = ["read"] }
 
+# What the vault wrote down about its holder.
+path "identity/audit/self" { capabilities = ["read"] }
+
 # What may I do?
 path "sys/capabilities-self" { capabilities = ["update"] }
 path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }

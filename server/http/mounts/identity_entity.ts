@@ -9,6 +9,7 @@ import type { EntityInput, WrittenEntity } from "../../../vault/identity/entitie
 import type { Identity } from "../../../vault/identity/identity.ts";
 import { type Author, plainMetadata } from "../../../vault/identity/metadata.ts";
 import type { MountTable } from "../../../vault/mounts/mount_table.ts";
+import type { ApiCaller } from "../../../vault/service_tokens/caller.ts";
 import type { User } from "../../../vault/state.ts";
 import type { AliasRecord } from "../../../vault/storage/identity_records.ts";
 import { bool, commaList, int, jsonMap, text } from "../fields.ts";
@@ -186,7 +187,17 @@ function target(id: string | undefined, name: string | undefined): { id?: string
 
 /** Who writes, as S12 wants to know it. */
 export function authorOf({ maybeCaller, hasSudo }: Pick<ApiRequest, "maybeCaller" | "hasSudo">): Author {
-  return { entityId: maybeCaller?.entity?.record.entityId, hasSudo };
+  return { entityId: maybeCaller?.entity?.record.entityId, hasSudo, noteSession: sessionNote(maybeCaller) };
+}
+
+function sessionNote(caller: ApiCaller | null): Author["noteSession"] {
+  if (caller === null || (caller.token === null && caller.evt === null)) return undefined;
+  const { token, evt } = caller;
+  return (sessionId) => [
+    evt === null
+      ? { kind: "service_token", key: token!.hash, value: { ...token!, sessionId } }
+      : { kind: "user_token", key: evt.record.tokenHash, value: { ...evt.record, sessionId } },
+  ];
 }
 
 function inputOf({ values }: { readonly values: Values<typeof ENTITY> }): EntityInput {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runevault/v1/identity.proto.
  */
 export const file_runevault_v1_identity: GenFile = /*@__PURE__*/
-  fileDesc("ChtydW5ldmF1bHQvdjEvaWRlbnRpdHkucHJvdG8SDHJ1bmV2YXVsdC52MSKdAQoZSXNzdWVJZGVudGl0eVRva2VuUmVxdWVzdBIMCgRyb2xlGAEgASgJEkMKBmNsYWltcxgCIAMoCzIzLnJ1bmV2YXVsdC52MS5Jc3N1ZUlkZW50aXR5VG9rZW5SZXF1ZXN0LkNsYWltc0VudHJ5Gi0KC0NsYWltc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUwoaSXNzdWVJZGVudGl0eVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEQoJY2xpZW50X2lkGAIgASgJEhMKC3R0bF9zZWNvbmRzGAMgASgNIhMKEUxvb2t1cFNlbGZSZXF1ZXN0InsKEkxvb2t1cFNlbGZSZXNwb25zZRIMCgR1c2VyGAEgASgJEhEKCWVudGl0eV9pZBgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIMCgRyb2xlGAQgASgJEhAKCHBvbGljaWVzGAUgAygJEhIKCmV4cGlyZXNfYXQYBiABKAMiEwoRUmV2b2tlU2VsZlJlcXVlc3QiFAoSUmV2b2tlU2VsZlJlc3BvbnNlMpUCCghJZGVudGl0eRJnChJJc3N1ZUlkZW50aXR5VG9rZW4SJy5ydW5ldmF1bHQudjEuSXNzdWVJZGVudGl0eVRva2VuUmVxdWVzdBooLnJ1bmV2YXVsdC52MS5Jc3N1ZUlkZW50aXR5VG9rZW5SZXNwb25zZRJPCgpMb29rdXBTZWxmEh8ucnVuZXZhdWx0LnYxLkxvb2t1cFNlbGZSZXF1ZXN0GiAucnVuZXZhdWx0LnYxLkxvb2t1cFNlbGZSZXNwb25zZRJPCgpSZXZva2VTZWxmEh8ucnVuZXZhdWx0LnYxLlJldm9rZVNlbGZSZXF1ZXN0GiAucnVuZXZhdWx0LnYxLlJldm9rZVNlbGZSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChtydW5ldmF1bHQvdjEvaWRlbnRpdHkucHJvdG8SDHJ1bmV2YXVsdC52MSKdAQoZSXNzdWVJZGVudGl0eVRva2VuUmVxdWVzdBIMCgRyb2xlGAEgASgJEkMKBmNsYWltcxgCIAMoCzIzLnJ1bmV2YXVsdC52MS5Jc3N1ZUlkZW50aXR5VG9rZW5SZXF1ZXN0LkNsYWltc0VudHJ5Gi0KC0NsYWltc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUwoaSXNzdWVJZGVudGl0eVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSEQoJY2xpZW50X2lkGAIgASgJEhMKC3R0bF9zZWNvbmRzGAMgASgNIhMKEUxvb2t1cFNlbGZSZXF1ZXN0InsKEkxvb2t1cFNlbGZSZXNwb25zZRIMCgR1c2VyGAEgASgJEhEKCWVudGl0eV9pZBgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIMCgRyb2xlGAQgASgJEhAKCHBvbGljaWVzGAUgAygJEhIKCmV4cGlyZXNfYXQYBiABKAMiEwoRUmV2b2tlU2VsZlJlcXVlc3QiFAoSUmV2b2tlU2VsZlJlc3BvbnNlIkQKEU15QWN0aXZpdHlSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEg0KBXNpbmNlGAIgASgDEhEKCW9wZXJhdGlvbhgDIAEoCSI9ChJNeUFjdGl2aXR5UmVzcG9uc2USJwoHZW50cmllcxgBIAMoCzIWLnJ1bmV2YXVsdC52MS5BY3Rpdml0eSLVAQoIQWN0aXZpdHkSEAoIc2VxdWVuY2UYASABKAQSDAoEdGltZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJEgwKBGZhY2UYBCABKAkSEQoJb3BlcmF0aW9uGAUgASgJEhAKCGRlY2lzaW9uGAYgASgJEg0KBWVycm9yGAcgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAggASgJEhIKCnNlc3Npb25faWQYCSABKAkSEAoIYWdlbnRfaWQYCiABKAkSFQoNcmVzb3VyY2VfanNvbhgLIAEoCTLmAgoISWRlbnRpdHkSZwoSSXNzdWVJZGVudGl0eVRva2VuEicucnVuZXZhdWx0LnYxLklzc3VlSWRlbnRpdHlUb2tlblJlcXVlc3QaKC5ydW5ldmF1bHQudjEuSXNzdWVJZGVudGl0eVRva2VuUmVzcG9uc2USTwoKTG9va3VwU2VsZhIfLnJ1bmV2YXVsdC52MS5Mb29rdXBTZWxmUmVxdWVzdBogLnJ1bmV2YXVsdC52MS5Mb29rdXBTZWxmUmVzcG9uc2USTwoKUmV2b2tlU2VsZhIfLnJ1bmV2YXVsdC52MS5SZXZva2VTZWxmUmVxdWVzdBogLnJ1bmV2YXVsdC52MS5SZXZva2VTZWxmUmVzcG9uc2USTwoKTXlBY3Rpdml0eRIfLnJ1bmV2YXVsdC52MS5NeUFjdGl2aXR5UmVxdWVzdBogLnJ1bmV2YXVsdC52MS5NeUFjdGl2aXR5UmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message runevault.v1.IssueIdentityTokenRequest
@@ -155,6 +155,135 @@ export const RevokeSelfResponseSchema: GenMessage<RevokeSelfResponse> = /*@__PUR
   messageDesc(file_runevault_v1_identity, 5);
 
 /**
+ * @generated from message runevault.v1.MyActivityRequest
+ */
+export type MyActivityRequest = Message<"runevault.v1.MyActivityRequest"> & {
+  /**
+   * How many entries at most; 0: 100. The newest are told.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * Unix seconds; entries before are left out.
+   *
+   * @generated from field: int64 since = 2;
+   */
+  since: bigint;
+
+  /**
+   * An operation, or a word of it; empty: all.
+   *
+   * @generated from field: string operation = 3;
+   */
+  operation: string;
+};
+
+/**
+ * Describes the message runevault.v1.MyActivityRequest.
+ * Use `create(MyActivityRequestSchema)` to create a new message.
+ */
+export const MyActivityRequestSchema: GenMessage<MyActivityRequest> = /*@__PURE__*/
+  messageDesc(file_runevault_v1_identity, 6);
+
+/**
+ * @generated from message runevault.v1.MyActivityResponse
+ */
+export type MyActivityResponse = Message<"runevault.v1.MyActivityResponse"> & {
+  /**
+   * The oldest first.
+   *
+   * @generated from field: repeated runevault.v1.Activity entries = 1;
+   */
+  entries: Activity[];
+};
+
+/**
+ * Describes the message runevault.v1.MyActivityResponse.
+ * Use `create(MyActivityResponseSchema)` to create a new message.
+ */
+export const MyActivityResponseSchema: GenMessage<MyActivityResponse> = /*@__PURE__*/
+  messageDesc(file_runevault_v1_identity, 7);
+
+/**
+ * @generated from message runevault.v1.Activity
+ */
+export type Activity = Message<"runevault.v1.Activity"> & {
+  /**
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * UTC, RFC 3339 with milliseconds.
+   *
+   * @generated from field: string time = 2;
+   */
+  time: string;
+
+  /**
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * grpc, api, admin, socket or vault.
+   *
+   * @generated from field: string face = 4;
+   */
+  face: string;
+
+  /**
+   * @generated from field: string operation = 5;
+   */
+  operation: string;
+
+  /**
+   * allowed, refused, failed or interrupted.
+   *
+   * @generated from field: string decision = 6;
+   */
+  decision: string;
+
+  /**
+   * The kind of the error, where there was one.
+   *
+   * @generated from field: string error = 7;
+   */
+  error: string;
+
+  /**
+   * @generated from field: string remote_address = 8;
+   */
+  remoteAddress: string;
+
+  /**
+   * @generated from field: string session_id = 9;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: string agent_id = 10;
+   */
+  agentId: string;
+
+  /**
+   * What it was about, as a JSON object.
+   *
+   * @generated from field: string resource_json = 11;
+   */
+  resourceJson: string;
+};
+
+/**
+ * Describes the message runevault.v1.Activity.
+ * Use `create(ActivitySchema)` to create a new message.
+ */
+export const ActivitySchema: GenMessage<Activity> = /*@__PURE__*/
+  messageDesc(file_runevault_v1_identity, 8);
+
+/**
  * Speaks for the caller's own identity alone. The user token comes as `authorization: Bearer` metadata; its role's
  * policies must allow what the identity API would ask for the same.
  *
@@ -190,6 +319,16 @@ export const Identity: GenService<{
     methodKind: "unary";
     input: typeof RevokeSelfRequestSchema;
     output: typeof RevokeSelfResponseSchema;
+  },
+  /**
+   * Tells what the vault wrote down about the caller's entity: its own trail.
+   *
+   * @generated from rpc runevault.v1.Identity.MyActivity
+   */
+  myActivity: {
+    methodKind: "unary";
+    input: typeof MyActivityRequestSchema;
+    output: typeof MyActivityResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_runevault_v1_identity, 0);

@@ -1,0 +1,111 @@
+/**
+ * The files of a trail: the one that is written, and those before it, whoever rotated them.
+ *
+ * @module
+ */
+
+import { basename, dirname } from "node:path";
+import { VaultError } from "../errors.ts";
+import { lineParts, MAX_LINE_BYTES } from "./entry.ts";
+
+/** One file with the number of its first line. */
+export interface TrailFile {
+  readonly path: string;
+  /** Null: it has no line. */
+  readonly first: number | null;
+}
+
+/** Names that rotation gives to former files: ours (`audit-….log`, `.gz`) and logrotate's (`audit.log.1`, `audit.log-20260320`). */
+function isFormer(name: string, current: string): boolean {
+  const bare = name.endsWith(".gz") ? name.slice(0, -3) : name;
+  const stem = current.replace(/\.log$/, "");
+  return /^\.[0-9]+$|^-[0-9]{8}$/.test(bare.startsWith(current) ? bare.slice(current.length) : "?") ||
+    (bare.startsWith(`${stem}-`) && bare.endsWith(".log") && current.endsWith(".log"));
+}
+
+/**
+ * All files of the trail whose present file is `path`, in the order of their lines.
+ *
+ * @param known Former files that were looked into before; those that are new are added.
+ */
+export async function trailFiles(path: string, known?: Map<string, TrailFile>): Promise<TrailFile[]> {
+  const folder = dirname(path);
+  const current = basename(path);
+  const names: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    if (isFile && (name === current || isFormer(name, current))) names.push(name);
+  }
+  const [here, former] = [names.filter((name) => name === current), names.filter((name) => name !== current)];
+  const files = [...await inOrder(here.map((name) => `${folder}/${name}`))];
+  for (const name of former) files.push(await formerFile(`${folder}/${name}`, known));
+  return files.sort(byFirst);
+}
+
+/** What has a name of its own never changes; logrotate's numbers move on, and are looked at anew. */
+async function formerFile(path: string, known: Map<string, TrailFile> | undefined): Promise<TrailFile> {
+  const found = known?.get(path) ?? { path, first: await firstNumber(path) };
+  if (!/\.[0-9]+(\.gz)?$/.test(path)) known?.set(path, found);
+  return found;
+}
+
+/** Files in the order of their lines; those without any come last. */
+export async function inOrder(paths: readonly string[]): Promise<TrailFile[]> {
+  const files = await Promise.all(paths.map(async (path) => ({ path, first: await firstNumber(path) })));
+  return files.sort(byFirst);
+}
+
+function byFirst(a: TrailFile, b: TrailFile): number {
+  return (a.first ?? Infinity) - (b.first ?? Infinity);
+}
+
+/** The number of a file's first line; null where it has none that can be read. */
+async function firstNumber(path: string): Promise<number | null> {
+  for await (const { text } of linesOf(path)) {
+    try {
+      return lineParts(text).seq;
+    } catch {
+      return null;
+    }
+  }
+  return null;
+}
+
+/** A line and where it is. */
+export interface PlacedLine {
+  readonly text: string;
+  /** Number in its file, from 1. */
+  readonly number: number;
+}
+
+/**
+ * The whole lines of a file, unpacked where its name ends in `.gz`. What has no line break at the end of the file isn't
+ * there yet.
+ *
+ * @throws {VaultError} `not_found`, `invalid_argument` for a line that is too long.
+ */
+export async function* linesOf(path: string): AsyncGenerator<PlacedLine> {
+  let rest = "";
+  let number = 0;
+  for await (const chunk of await textOf(path)) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!;
+    if (rest.length > MAX_LINE_BYTES) throw new VaultError("invalid_argument", `${path}: a line is too long`);
+    for (const text of lines) yield { text, number: ++number };
+  }
+}
+
+async function textOf(path: string): Promise<ReadableStream<string>> {
+  const file = await opened(path);
+  const bytes = path.endsWith(".gz") ? file.readable.pipeThrough(new DecompressionStream("gzip")) : file.readable;
+  // Lines are hashed as they stand: what is not UTF-8 becomes a mark that no hash fits.
+  return bytes.pipeThrough(new TextDecoderStream("utf-8", { ignoreBOM: true }));
+}
+
+async function opened(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "unknown failure";
+    throw new VaultError("not_found", `${path} can't be read: ${reason}`, { cause });
+  }
+}
