@@ -98,6 +98,11 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "version": "`version`, `runtime`",
   "completion": "the script, as always",
   "man": "the page, as always",
+  "audit tail": "a line an entry, with and without `--json`: see `docs/audit.md`",
+  "audit query": "as `audit tail`",
+  "audit report": "`AuditReportBody`",
+  "audit verify":
+    "`ok`, `lines`, `first`, `last`, `checked_keys`, `broken` (null, or `path`, `line`, `sequence`, `reason`), `not_excluded`; exit code 1 where it is broken",
   "backup": "`BackupBody` with `file`, `file_bytes`",
   "restore": "`data_dir`, `program`, `created_at`, `schema`, `sequence`, `parts`, `users`, `roles`",
   "tls show":
