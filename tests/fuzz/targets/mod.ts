@@ -29,5 +29,7 @@ export const TARGETS: Readonly<Record<string, LoadTarget>> = {
   api_bodies: async () => (await import("./api_bodies.ts")).target,
   policies: async () => (await import("./policies.ts")).target,
   claim_templates: async () => (await import("./claim_templates.ts")).target,
+  backup_archives: async () => (await import("./backups.ts")).archiveTarget,
+  backup_files: async () => (await import("./backups.ts")).fileTarget,
   command_line: async () => (await import("./command_line.ts")).target,
 };
