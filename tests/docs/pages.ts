@@ -23,7 +23,7 @@ interface Line {
 }
 
 const PROMPT = "$ ";
-const FENCE = /^```(\w*)(?: (\S+))?$/;
+const FENCE = /^```([\w-]*)(?: (\S+))?$/;
 const HIDDEN = "<!-- hidden";
 const HERE_DOCUMENT = /<<-?\s*['"]?(\w+)['"]?/;
 
