@@ -105,6 +105,7 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
     "`ok`, `lines`, `first`, `last`, `checked_keys`, `broken` (null, or `path`, `line`, `sequence`, `reason`), `not_excluded`; exit code 1 where it is broken",
   "backup": "`BackupBody` with `file`, `file_bytes`",
   "restore": "`data_dir`, `program`, `created_at`, `schema`, `sequence`, `parts`, `users`, `roles`",
+  "import rune-vault": "`roles`, `users`, `key_folder`, `team_secret`, `settings`, `certificate`, `remarks`",
   "tls show":
     "`mode`, `server` and `ca` (each `subject`, `names`, `not_before`, `not_after`, `sha256`, or null), `permitted_names`, `warnings`",
   "tls ca": "the certificate, as always; with `--new` as `tls show`",

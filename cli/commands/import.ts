@@ -46,7 +46,7 @@ export function addImportCommands(root: Root, { io }: CliContext): void {
       const plan = await planImport(dir);
       const isRunning = await isServing(io, globals);
       if (isRunning && plan.teamSecret !== null && teamSecretSet !== true) throw secretInUse();
-      await io.out(showPlan(plan, isRunning, dataDirOf(io, globals)));
+      await io.out(globals.json ? `${planJson(plan)}\n` : showPlan(plan, isRunning, dataDirOf(io, globals)));
       if (dryRun === true) return await io.err("Nothing was done: this was a dry run.\n");
       if (isRunning) await importRunning(io, globals, plan);
       else await importStopped(io, dataDirOf(io, globals), plan);
@@ -60,6 +60,17 @@ function secretInUse(): VaultError {
       "stop it, move its data folder away if nobody used it, and run this again; or give --team-secret-set if it was " +
       "started with this very secret",
   });
+}
+
+function planJson({ roles, users, keyFolder, teamSecret, settings, tls, remarks }: ImportPlan): string {
+  const body = {
+    roles,
+    users,
+    key_folder: keyFolder,
+    team_secret: teamSecret !== null,
+    settings: [...settings.keys()],
+  };
+  return escapeControls(JSON.stringify({ ...body, certificate: tls?.cert ?? null, remarks }));
 }
 
 function showPlan(plan: ImportPlan, isRunning: boolean, dataDir: string): string {

@@ -9,6 +9,7 @@ import { systemClock } from "../clock.ts";
 import type { RawValues } from "../config.ts";
 import { readSources, type Sources } from "../sources.ts";
 import { daysLeft } from "../tls/mod.ts";
+import { examineFirstKey, examineTrail } from "./audit.ts";
 import { examine, type Finding, ok, problem, warning } from "./finding.ts";
 import { examineClock, examineDisk, examineModes, examinePorts } from "./host.ts";
 import {
@@ -37,7 +38,8 @@ export async function doctor(flags: RawValues, isRunning: boolean): Promise<Find
     await examine("ports", () => examinePorts(config, isRunning)),
     await examine("tls", () => examineTls(flags)),
     await examine("store", () => examineAllOfStore(sources)),
-    await examine("audit", () => examineAuditKey(config.dataDir)),
+    await examine("audit", () => examineTrail(config.auditFile, `${config.dataDir}/runevault.db`)),
+    await examine("audit", () => examineFirstKey(config.dataDir)),
   ];
   return found.flat();
 }
@@ -81,16 +83,4 @@ async function examineTls(flags: RawValues): Promise<Finding[]> {
   if (warnings.length === 0) return [ok("tls", left)];
   const isOver = server.notAfter <= now;
   return warnings.map((remedy) => isOver ? problem("tls", left, remedy) : warning("tls", left, remedy));
-}
-
-/** The first key of the audit trail opens its whole past: it belongs elsewhere. */
-async function examineAuditKey(dataDir: string): Promise<Finding[]> {
-  const names = (await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name);
-  return names.filter((name) => /^audit\.k0(\.|$)/.test(name)).map((name) =>
-    warning(
-      "audit",
-      `${name} is still here`,
-      `copy ${dataDir}/${name} to where this machine can't reach, then remove it`,
-    )
-  );
 }

@@ -124,3 +124,16 @@ Deno.test("a restored vault that nobody accepted, and a first audit key that sti
   equal(code, 0);
   match(bad.map(({ remedy }) => remedy).join("\n"), /--accept-rollback[^]*audit\.k0 to where/);
 });
+
+Deno.test("an audit trail from which a line was taken, and one whose end was, are found", async () => {
+  await using folder = await stopped();
+  const path = `${folder.path}/audit.log`;
+  const whole = await Deno.readTextFile(path);
+  const messages = async () => (await examined(folder.path, QUIET)).bad.map(({ message }) => message).join();
+  ok(!/follow|ends before/.test(await messages()));
+  const lines = whole.trimEnd().split("\n");
+  await Deno.writeTextFile(path, `${lines.toSpliced(1, 1).join("\n")}\n`);
+  match(await messages(), /line 3 of .* doesn't follow from the one before/);
+  await Deno.writeTextFile(path, `${lines.slice(0, -1).join("\n")}\n`);
+  match(await messages(), /ends before line [0-9]+/);
+});
