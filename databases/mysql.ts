@@ -44,6 +44,7 @@ export const mysqlPlugin: DatabasePlugin = {
   targetOf,
   passwordsIn: mysqlPasswordsIn,
   withoutPasswords: hideMysqlPasswords,
+  isAnswer,
   messageOf,
 };
 

@@ -37,6 +37,7 @@ export const postgresPlugin: DatabasePlugin = {
   targetOf,
   passwordsIn: postgresPasswordsIn,
   withoutPasswords: hidePostgresPasswords,
+  isAnswer: (error) => (error as DriverError).severity !== undefined,
   messageOf,
 };
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { EndedLease } from "../leases/lease_endings.ts";
 import type { AccountBackend } from "../leases/leases.ts";
 import { VaultError } from "../errors.ts";
 import { quoteName } from "../names.ts";
@@ -22,14 +23,14 @@ export class DatabaseAccounts implements AccountBackend {
     this.#connections = connections;
   }
 
-  end({ mountAccessor, account }: LeaseRecord): Promise<readonly string[]> {
+  end({ mountAccessor, account }: LeaseRecord): Promise<EndedLease> {
     const { connection, username, revocation, place } = account;
     return this.#connections.use(mountAccessor, connection, async (open) => {
       const statements = filled(revocation, { username });
       const { wasThere, hasEndedSessions } = await open.ask("revoke", [], (server) => server.end(username, statements));
       // Where the connection leads elsewhere by now, that the account isn't there says nothing.
       if (!wasThere && open.place !== place) throw movedAway(connection, place, open.place);
-      return hasEndedSessions ? [] : [SESSIONS_LEFT];
+      return { wasThere, warnings: hasEndedSessions ? [] : [SESSIONS_LEFT] };
     });
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { VaultError } from "../errors.ts";
+import { asVaultError, VaultError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { MountTable } from "../mounts/mount_table.ts";
@@ -109,21 +109,26 @@ export class DatabaseCredentials {
     try {
       await open.ask("create", [password], (server) => server.run(filled(role.creation, values)));
     } catch (error) {
-      await this.#rollBack(open, role, lease);
+      await this.#rollBack(open, role, lease, asVaultError(error).data?.["isAnswer"] !== true);
       throw error;
     }
   }
 
   /** What the operator wrote for this comes first; then whatever is left of the account goes. */
-  async #rollBack(open: OpenConnection, role: DatabaseRoleRecord, lease: LeaseRecord): Promise<void> {
+  async #rollBack(
+    open: OpenConnection,
+    role: DatabaseRoleRecord,
+    lease: LeaseRecord,
+    isUncertain: boolean,
+  ): Promise<void> {
     const { username } = lease.account;
-    if (role.rollback.length > 0) {
+    if (role.rollback.length > 0 && !isUncertain) {
       const statements = filled(role.rollback, { username });
       await open.ask("roll_back", [], (server) => server.run(statements)).catch(() => {
         // Where they fail as well, the account is dropped like any other.
       });
     }
-    await this.#in.leases.abandon(lease);
+    await this.#in.leases.abandon(lease, isUncertain);
   }
 
   #roleOf(mount: MountRecord, name: string, caller: ApiCaller): DatabaseRoleRecord {

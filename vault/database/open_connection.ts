@@ -90,7 +90,7 @@ export class OpenConnection {
    * Asks something of the server; what it says when it fails has no secret in it.
    *
    * @param secrets That the work hands to the server.
-   * @throws {VaultError} `upstream_failed`.
+   * @throws {VaultError} `upstream_failed`; its `data.isAnswer` tells whether the server said so.
    */
   async ask<T>(
     operation: DatabaseOperation,
@@ -104,7 +104,8 @@ export class OpenConnection {
       isOk = true;
       return answer;
     } catch (error) {
-      throw new VaultError("upstream_failed", saidBy(this.plugin, error, this.details, secrets));
+      const data = { isAnswer: this.plugin.isAnswer(error) };
+      throw new VaultError("upstream_failed", saidBy(this.plugin, error, this.details, secrets), { data });
     } finally {
       const { pluginName, name: connection } = this.record;
       const seconds = (this.#in.clock.monotonic() - startedAt) / 1000;

@@ -14,15 +14,21 @@ import type { Write } from "../storage/store.ts";
 import type { Writer } from "../writer.ts";
 import type { LeaseIndex } from "./lease_index.ts";
 
+/** How an account was taken away. */
+export interface EndedLease {
+  readonly wasThere: boolean;
+  /** What the operator should know, such as that sessions go on. */
+  readonly warnings: readonly string[];
+}
+
 /** Takes accounts away. */
 export interface LeaseBackend {
   /**
    * Takes the account of a lease away; one that is gone is no error.
    *
-   * @returns What the operator should know, such as that sessions go on.
    * @throws {VaultError} Whose message holds no secret.
    */
-  end(lease: LeaseRecord): Promise<readonly string[]>;
+  end(lease: LeaseRecord): Promise<EndedLease>;
 }
 
 /** What the endings need. */
@@ -40,6 +46,8 @@ const MAX_AT_ONCE = 16;
 const LONGEST_WAIT_MS = 15_000;
 const SHORTEST_WAIT_MS = 100;
 const EXPIRY_BATCH = 200;
+/** So long after nobody heard of it a server may still make an account; no question of ours waits as long. */
+const UNCERTAIN_MS = 60_000;
 
 /** Ends leases that expire, and those whose token ended. */
 export class LeaseEndings {
@@ -50,6 +58,8 @@ export class LeaseEndings {
   readonly #expiring = new DueQueue();
   /** By the monotonic clock. */
   readonly #retrying = new DueQueue();
+  /** When accounts that nobody saw made can be taken not to be, by the monotonic clock. */
+  readonly #certainAt = new Map<string, number>();
   readonly #running = new Map<string, Promise<readonly string[]>>();
   readonly #waiting: (() => void)[] = [];
   #atOnce = 0;
@@ -64,7 +74,8 @@ export class LeaseEndings {
     this.#backend = backend;
     surroundings.state.watch("lease", (after, before) => {
       if (after?.state === "live") this.#noteExpiry(after);
-      if (after?.state === "ending" && before?.state !== "ending") this.#soon(after.id);
+      if (after?.state === "ending" && before?.state !== "ending") this.#noteEnding(after);
+      if (after === undefined) this.#certainAt.delete(before!.id);
     });
   }
 
@@ -78,7 +89,7 @@ export class LeaseEndings {
     // Whether these accounts were made nobody knows: the vault was killed meanwhile.
     const left = [...this.#index.all()].filter((lease) => lease.state === "intended");
     if (left.length > 0) {
-      await this.#in.writer.change(() => ({ writes: this.planEndOfIntended(left), result: () => {} }));
+      await this.#in.writer.change(() => ({ writes: this.planEndOfUncertain(left), result: () => {} }));
     }
     this.#schedule();
   }
@@ -113,8 +124,13 @@ export class LeaseEndings {
     }));
   }
 
+  /** As {@link planEndOfIntended}, where nobody knows whether the server has made them, or will. */
+  planEndOfUncertain(leases: readonly LeaseRecord[]): Write[] {
+    return this.planEndOfIntended(leases.map((lease): LeaseRecord => ({ ...lease, isUncertain: true })));
+  }
+
   /**
-   * Takes the account of one lease away now, and forgets the lease.
+   * Takes the account of one lease away now, and forgets the lease, unless it is uncertain whether there will be one yet.
    *
    * @throws {VaultError} Where it can't be; the lease is as it was.
    */
@@ -163,8 +179,9 @@ export class LeaseEndings {
     if (this.#isPaused) throw paused();
     await this.#turn();
     try {
-      const warnings = await this.#backend.end(lease);
+      const { wasThere, warnings } = await this.#backend.end(lease);
       for (const warning of warnings) this.#in.logger.log("warn", "lease_ended_partly", { lease_id: id, warning });
+      if (!wasThere && this.#isUncertain(id)) return this.#lookAgain(id);
       await this.#in.writer.join(() => ({ writes: [{ kind: "lease", key: id }], result: () => {} }));
       return warnings;
     } finally {
@@ -186,9 +203,21 @@ export class LeaseEndings {
     if (isNext) this.#schedule();
   }
 
-  #soon(id: string): void {
-    this.#retrying.add(this.#in.clock.monotonic(), id);
+  #noteEnding({ id, isUncertain }: LeaseRecord): void {
+    const now = this.#in.clock.monotonic();
+    if (isUncertain) this.#certainAt.set(id, now + UNCERTAIN_MS);
+    this.#retrying.add(now, id);
     this.#schedule();
+  }
+
+  #isUncertain(id: string): boolean {
+    return this.#in.clock.monotonic() < (this.#certainAt.get(id) ?? -Infinity);
+  }
+
+  #lookAgain(id: string): readonly string[] {
+    this.#retrying.add(this.#certainAt.get(id)!, id);
+    this.#schedule();
+    return [];
   }
 
   #schedule(): void {

@@ -106,8 +106,16 @@ export class Leases {
     });
   }
 
-  /** Takes back what {@link intend} wrote, with whatever of the account is there. */
-  async abandon(lease: LeaseRecord): Promise<void> {
+  /**
+   * Takes back what {@link intend} wrote, with whatever of the account is there.
+   *
+   * @param isUncertain Whether the server may be about to make it still: then it is looked for once more.
+   */
+  async abandon(lease: LeaseRecord, isUncertain: boolean): Promise<void> {
+    if (isUncertain) {
+      const plan = () => ({ writes: this.endings.planEndOfUncertain([lease]), result: () => {} });
+      return await this.#in.writer.change(plan);
+    }
     try {
       await this.endings.endNow(lease.id);
     } catch {

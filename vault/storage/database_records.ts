@@ -71,6 +71,8 @@ export interface LeaseRecord {
   /** `intended`: its account may be there or not; `ending`: its account is to go. */
   readonly state: "intended" | "live" | "ending";
   readonly endingSince?: number;
+  /** Nobody saw whether its account was made: the server may be about to make it still. */
+  readonly isUncertain?: true;
   readonly failures?: number;
   /** Why the account isn't gone yet. */
   readonly lastError?: string;
