@@ -156,7 +156,7 @@ export class IdentityEngine {
     inBackground("rotate_oidc_keys", () => this.oidcKeys.start(mayCommit, onFailure("oidc_keys")));
     inBackground("end_revocations", () => this.revocationFeed.start(mayCommit, onFailure("revocations")));
     if (options.pauseRevocation) this.database.pause();
-    else inBackground("expire_leases", () => this.database.start(mayCommit, onFailure("leases")));
+    else inBackground("expire_leases", () => this.database.start(mayCommit));
   }
 
   /** Stops what happens by itself and lets go of threads and connections. */

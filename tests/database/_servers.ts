@@ -213,8 +213,12 @@ export async function startMariaDb(): Promise<TestServer> {
   };
 }
 
-/** Starts PostgreSQL with scram passwords. */
-export async function startPostgres(): Promise<TestServer> {
+/**
+ * Starts PostgreSQL with scram passwords.
+ *
+ * @param options.isDurable Whether what it answered survives a power cut, as in earnest; tests do without.
+ */
+export async function startPostgres({ isDurable = false } = {}): Promise<TestServer> {
   const bin = (await postgresBin())!;
   const folder = await folderFor("postgres");
   const port = freePort();
@@ -224,7 +228,7 @@ export async function startPostgres(): Promise<TestServer> {
   await Deno.chmod(`${folder}/pw`, 0o644);
   const init = ["-D", data, "-U", "admin", "-A", "scram-sha-256", `--pwfile=${folder}/pw`, "-E", "UTF8", "--no-sync"];
   await must(asUser("postgres", `${bin}/initdb`, [...init, "--locale=C"]), "initdb");
-  const settings = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, "-F"];
+  const settings = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder, ...(isDurable ? [] : ["-F"])];
   const connect = (user: string, secret: string, database = "app") =>
     postgres({
       host: "127.0.0.1",

@@ -1,5 +1,5 @@
 /**
- * Accounts made for callers (`creds/:role`): intended on disk, made on the server, then leased.
+ * Accounts made for callers (`creds/:role`): leased on disk, then made on the server.
  *
  * @module
  */
@@ -96,11 +96,9 @@ export class DatabaseCredentials {
     const password = this.#in.connections.passwordFor(role.passwordPolicy ?? open.record.passwordPolicy);
     if (hasOwnTemplate(open)) await assertUnknown(open, username);
     const lease = this.#leaseOf(open, mount, name, role, caller, username, lifetime);
-    await this.#in.leases.intend(lease);
+    await this.#in.leases.intend(lease, () => this.#in.isStillLive(caller));
     await this.#make(open, role, lease, password);
-    if (!await this.#in.leases.confirm(lease, () => this.#in.isStillLive(caller))) {
-      throw new VaultError("permission_denied", "permission denied");
-    }
+    if (!this.#in.leases.made(lease)) throw new VaultError("permission_denied", "permission denied");
     return { leaseId: lease.id, ttl: lifetime.ttl, username, password, warnings: lifetime.warnings };
   }
 
@@ -205,7 +203,7 @@ export class DatabaseCredentials {
       renewedAt: null,
       maxExpiresAt: now + maxTtl * 1000,
       defaultTtl,
-      state: "intended",
+      state: "live",
       account: { connection, place: open.place, username, revocation, renewal },
     };
   }

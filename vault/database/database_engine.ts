@@ -72,8 +72,8 @@ export class DatabaseEngine {
    *
    * @param mayCommit Whether the clock can be trusted with what can't be undone (S10).
    */
-  start(mayCommit: () => boolean, onFailure: (error: unknown) => void): void {
-    this.leases.endings.start(mayCommit).catch(onFailure);
+  start(mayCommit: () => boolean): void {
+    this.leases.endings.start(mayCommit);
     this.staticRoles.start(mayCommit);
   }
 
@@ -91,7 +91,8 @@ export class DatabaseEngine {
   /** A mount goes when every account that it made is gone, for nobody could take them away after it. */
   async #endLeasesOf({ accessor, path }: MountRecord): Promise<void> {
     const all = () => [...this.leases.index.all()].filter((lease) => lease.mountAccessor === accessor);
-    for (let waited = 0; all().some(({ state }) => state === "intended") && waited < PATIENCE_MS; waited += LOOK_MS) {
+    const { beingMade } = this.leases.index;
+    for (let waited = 0; all().some(({ id }) => beingMade.has(id)) && waited < PATIENCE_MS; waited += LOOK_MS) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     const ended = await Promise.allSettled(all().map(({ id }) => this.leases.endings.endNow(id)));

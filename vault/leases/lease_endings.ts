@@ -80,17 +80,12 @@ export class LeaseEndings {
   }
 
   /**
-   * Starts ending what has expired and what is left from before.
+   * Starts ending what has expired, and what is left from before.
    *
    * @param mayCommit Whether the clock can be trusted with what can't be undone (S10).
    */
-  async start(mayCommit: () => boolean): Promise<void> {
+  start(mayCommit: () => boolean): void {
     this.#mayCommit = mayCommit;
-    // Whether these accounts were made nobody knows: the vault was killed meanwhile.
-    const left = [...this.#index.all()].filter((lease) => lease.state === "intended");
-    if (left.length > 0) {
-      await this.#in.writer.change(() => ({ writes: this.planEndOfUncertain(left), result: () => {} }));
-    }
     this.#schedule();
   }
 
@@ -106,27 +101,16 @@ export class LeaseEndings {
     await Promise.allSettled(this.#running.values());
   }
 
-  /**
-   * The writes that end live leases, in the writer's turn. One whose account is being made is left alone: nobody could tell
-   * whether taking it away comes too early. Whoever makes it asks once it is made.
-   */
+  /** The writes that end live leases, in the writer's turn; of an account that is being made nobody knows when it is there. */
   planEnd(leases: readonly LeaseRecord[]): Write[] {
-    return this.planEndOfIntended(leases.filter(({ state }) => state === "live"));
+    const { beingMade } = this.#index;
+    const live = leases.filter(({ state }) => state === "live");
+    return live.map((lease) => this.#ending(beingMade.has(lease.id) ? { ...lease, isUncertain: true } : lease));
   }
 
-  /** The writes that end leases whose accounts nobody is making any more, in the writer's turn. */
-  planEndOfIntended(leases: readonly LeaseRecord[]): Write[] {
-    const endingSince = this.#in.clock.now();
-    return leases.map((lease) => ({
-      kind: "lease",
-      key: lease.id,
-      value: { ...lease, state: "ending", endingSince },
-    }));
-  }
-
-  /** As {@link planEndOfIntended}, where nobody knows whether the server has made them, or will. */
+  /** As {@link planEnd}, where nobody knows whether the server has made the accounts, or will. */
   planEndOfUncertain(leases: readonly LeaseRecord[]): Write[] {
-    return this.planEndOfIntended(leases.map((lease): LeaseRecord => ({ ...lease, isUncertain: true })));
+    return leases.map((lease) => this.#ending({ ...lease, isUncertain: true }));
   }
 
   /**
@@ -171,6 +155,10 @@ export class LeaseEndings {
       for (const id of due) this.#expiring.add(clock.now() + LONGEST_WAIT_MS, id);
       throw error;
     }
+  }
+
+  #ending(lease: LeaseRecord): Write {
+    return { kind: "lease", key: lease.id, value: { ...lease, state: "ending", endingSince: this.#in.clock.now() } };
   }
 
   async #perform(id: string): Promise<readonly string[]> {

@@ -18,6 +18,8 @@ export interface LeaseCounts {
 /** Looks leases up. */
 export class LeaseIndex {
   readonly #state: VaultState;
+  /** Ids of leases whose accounts are being made: on disk already, and nobody's yet. */
+  readonly beingMade: Set<string> = new Set();
   #pending = 0;
   readonly #byToken = new Map<string, Set<string>>();
   readonly #byEntity = new Map<string, Set<string>>();
@@ -67,10 +69,16 @@ export class LeaseIndex {
     return this.#byConnection.get(`${mountAccessor}/${connection}`)?.size ?? 0;
   }
 
-  /** Those at a path or below it, by whole segments; a whole id is a path too. */
+  /** A lease that somebody has, or whose account is to go. */
+  issued(id: string): LeaseRecord | undefined {
+    return this.beingMade.has(id) ? undefined : this.get(id);
+  }
+
+  /** Those at a path or below it, by whole segments; a whole id is a path too. None whose account is being made. */
   below(prefix: string): LeaseRecord[] {
     const bare = prefix.replace(/\/+$/, "");
-    return [...this.all()].filter(({ id }) => bare === "" || id === bare || id.startsWith(`${bare}/`));
+    const isBelow = ({ id }: LeaseRecord) => bare === "" || id === bare || id.startsWith(`${bare}/`);
+    return [...this.all()].filter((lease) => isBelow(lease) && !this.beingMade.has(lease.id));
   }
 
   #records(ids: ReadonlySet<string> | undefined): LeaseRecord[] {

@@ -57,7 +57,8 @@ export interface Revocation {
 export class Leases {
   readonly #in: LeaseSurroundings;
   readonly #backend: AccountBackend;
-  readonly #intended = new Map<string, number>();
+  /** Leases of each entity that wait to be written. */
+  readonly #waiting = new Map<string, number>();
   readonly index: LeaseIndex;
   readonly endings: LeaseEndings;
 
@@ -70,40 +71,42 @@ export class Leases {
   }
 
   /**
-   * Writes down that an account is about to be made.
+   * Writes a lease down, for an account that is about to be made: whoever dies meanwhile leaves none without. Until
+   * {@link made} or {@link abandon} it is nobody's.
    *
-   * @throws {VaultError} `rate_limited` where the entity has as many as it may, `storage_failed`.
+   * @param isStillLive Whether its token is, asked in the writer's turn: one that ends later ends the lease.
+   * @throws {VaultError} `rate_limited` where the entity has as many as it may, `permission_denied`, `storage_failed`.
    */
-  async intend(lease: LeaseRecord): Promise<void> {
-    const { entityId } = lease;
-    const onTheWay = this.#intended.get(entityId) ?? 0;
-    if (entityId !== "" && this.index.countOf(entityId) + onTheWay >= MAX_OF_ENTITY) {
-      throw new VaultError("rate_limited", `at most ${MAX_OF_ENTITY} leases at a time`, {
-        hint: "revoke some, or let them expire",
-      });
-    }
-    this.#intended.set(entityId, onTheWay + 1);
+  async intend(lease: LeaseRecord, isStillLive: () => boolean): Promise<void> {
+    this.#assertRoom(lease.entityId);
+    const { beingMade } = this.index;
+    beingMade.add(lease.id);
+    this.#waiting.set(lease.entityId, (this.#waiting.get(lease.entityId) ?? 0) + 1);
     try {
-      await this.#in.writer.join(() => ({ writes: [put(lease)], result: () => {}, isPreliminary: true }));
+      await this.#in.writer.join(() => {
+        if (!isStillLive()) throw new VaultError("permission_denied", "permission denied");
+        return { writes: [put(lease)], result: () => {}, isPreliminary: true };
+      });
+    } catch (error) {
+      beingMade.delete(lease.id);
+      throw error;
     } finally {
-      const left = this.#intended.get(entityId)! - 1;
-      if (left === 0) this.#intended.delete(entityId);
-      else this.#intended.set(entityId, left);
+      this.#waiting.set(lease.entityId, this.#waiting.get(lease.entityId)! - 1);
+      if (this.#waiting.get(lease.entityId) === 0) this.#waiting.delete(lease.entityId);
     }
   }
 
   /**
-   * Makes an intended lease live, unless its token ended meanwhile.
+   * The account of an intended lease is made.
    *
-   * @param isStillLive Asked in the writer's turn.
-   * @returns Whether it is live; else its account goes.
+   * @returns Whether somebody may have it; false: its token ended meanwhile, and the account goes.
    */
-  confirm(lease: LeaseRecord, isStillLive: () => boolean): Promise<boolean> {
-    return this.#in.writer.join(() => {
-      const isLive = isStillLive() && this.index.get(lease.id)?.state === "intended";
-      const writes = isLive ? [put({ ...lease, state: "live" })] : this.endings.planEndOfIntended([lease]);
-      return { writes, result: () => isLive };
-    });
+  made(lease: LeaseRecord): boolean {
+    this.index.beingMade.delete(lease.id);
+    if (this.index.get(lease.id)?.state === "live") return true;
+    // It is on its way out already; now it is known to be there.
+    void this.endings.endNow(lease.id).catch(() => {});
+    return false;
   }
 
   /**
@@ -112,27 +115,27 @@ export class Leases {
    * @param isUncertain Whether the server may be about to make it still: then it is looked for once more.
    */
   async abandon(lease: LeaseRecord, isUncertain: boolean): Promise<void> {
-    if (isUncertain) {
-      const plan = () => ({ writes: this.endings.planEndOfUncertain([lease]), result: () => {} });
-      return await this.#in.writer.change(plan);
-    }
+    this.index.beingMade.delete(lease.id);
     try {
-      await this.endings.endNow(lease.id);
+      if (!isUncertain) return void await this.endings.endNow(lease.id);
     } catch {
       // It is tried again, and says why, for as long as it takes.
-      await this.#in.writer.change(() => ({ writes: this.endings.planEndOfIntended([lease]), result: () => {} }));
     }
+    const left = () =>
+      this.index.ofToken(lease.tokenHash).filter(({ id, state }) => id === lease.id && state === "live");
+    const plan = isUncertain ? () => this.endings.planEndOfUncertain(left()) : () => this.endings.planEnd(left());
+    await this.#in.writer.change(() => ({ writes: plan(), result: () => {} }));
   }
 
   /** A lease by its id; one whose account isn't made yet is none. */
   find(id: string): LeaseSummary | undefined {
-    const lease = this.index.get(id);
-    return lease === undefined || lease.state === "intended" ? undefined : this.#summary(lease);
+    const lease = this.index.issued(id);
+    return lease === undefined ? undefined : this.#summary(lease);
   }
 
   /** Ids at a path or below it. */
   list(prefix: string): string[] {
-    return this.#below(prefix).map(({ id }) => id);
+    return this.index.below(prefix).map(({ id }) => id);
   }
 
   /** Leases whose end keeps failing. */
@@ -208,7 +211,7 @@ export class Leases {
   /** Forgets all at a path or below it, whatever becomes of their accounts. */
   forcePrefix(prefix: string): Promise<void> {
     return this.#in.writer.change(() => ({
-      writes: this.#below(prefix).map(({ id }) => ({ kind: "lease", key: id })),
+      writes: this.index.below(prefix).map(({ id }) => ({ kind: "lease", key: id })),
       result: () => {},
     }));
   }
@@ -238,8 +241,8 @@ export class Leases {
 
   /** Ends all that an entity holds; waits a little for the accounts to go. */
   endOfEntity(entityId: string): Promise<Revocation> {
-    const made = this.index.ofEntity(entityId).filter(({ state }) => state !== "intended");
-    return this.#queue(made.map(({ id }) => id));
+    const issued = this.index.ofEntity(entityId).filter(({ id }) => !this.index.beingMade.has(id));
+    return this.#queue(issued.map(({ id }) => id));
   }
 
   /** The writes that end what a token leased, in the writer's turn. */
@@ -255,13 +258,17 @@ export class Leases {
     return { isQueued: await this.endings.gone(ids, PATIENCE_MS) > 0, warnings: [] };
   }
 
-  #below(prefix: string): LeaseRecord[] {
-    return this.index.below(prefix).filter(({ state }) => state !== "intended");
+  #assertRoom(entityId: string): void {
+    const held = this.index.countOf(entityId) + (this.#waiting.get(entityId) ?? 0);
+    if (entityId === "" || held < MAX_OF_ENTITY) return;
+    throw new VaultError("rate_limited", `at most ${MAX_OF_ENTITY} leases at a time`, {
+      hint: "revoke some, or let them expire",
+    });
   }
 
   #renewable(id: string, now: number): LeaseRecord {
-    const lease = this.index.get(id);
-    if (lease === undefined || lease.state === "intended") throw new VaultError("invalid_argument", "lease not found");
+    const lease = this.index.issued(id);
+    if (lease === undefined) throw new VaultError("invalid_argument", "lease not found");
     if (lease.state === "ending" && (lease.failures ?? 0) > 0) {
       throw new VaultError("invalid_argument", "lease is expired and has failed previous revocation attempts");
     }

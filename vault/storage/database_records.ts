@@ -68,8 +68,8 @@ export interface LeaseRecord {
   readonly maxExpiresAt: number;
   /** Seconds of a renewal that asks for none. */
   readonly defaultTtl: number;
-  /** `intended`: its account may be there or not; `ending`: its account is to go. */
-  readonly state: "intended" | "live" | "ending";
+  /** `live`: written before the account is made, so that whoever dies meanwhile leaves none without; `ending`: it is to go. */
+  readonly state: "live" | "ending";
   readonly endingSince?: number;
   /** Nobody saw whether its account was made: the server may be about to make it still. */
   readonly isUncertain?: true;
