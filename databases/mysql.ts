@@ -12,6 +12,7 @@ import type {
   DatabaseServer,
   EndedAccount,
 } from "../vault/database/ports.ts";
+import { isUnreached } from "./reached.ts";
 import { hideMysqlPasswords, type MysqlAddress, mysqlPasswordsIn, readMysqlUrl } from "./mysql_url.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -44,7 +45,7 @@ export const mysqlPlugin: DatabasePlugin = {
   targetOf,
   passwordsIn: mysqlPasswordsIn,
   withoutPasswords: hideMysqlPasswords,
-  isAnswer,
+  isCertain: (error) => isAnswer(error) || isUnreached(error),
   messageOf,
 };
 

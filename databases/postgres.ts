@@ -12,6 +12,7 @@ import type {
   DatabaseServer,
   EndedAccount,
 } from "../vault/database/ports.ts";
+import { isUnreached } from "./reached.ts";
 import { hidePostgresPasswords, type PostgresAddress, postgresPasswordsIn, readPostgresUrl } from "./postgres_url.ts";
 
 const CONNECT_TIMEOUT_SECONDS = 10;
@@ -37,7 +38,7 @@ export const postgresPlugin: DatabasePlugin = {
   targetOf,
   passwordsIn: postgresPasswordsIn,
   withoutPasswords: hidePostgresPasswords,
-  isAnswer: (error) => (error as DriverError).severity !== undefined,
+  isCertain: (error) => (error as DriverError).severity !== undefined || isUnreached(error),
   messageOf,
 };
 

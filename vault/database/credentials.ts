@@ -107,7 +107,7 @@ export class DatabaseCredentials {
     try {
       await open.ask("create", [password], (server) => server.run(filled(role.creation, values)));
     } catch (error) {
-      await this.#rollBack(open, role, lease, asVaultError(error).data?.["isAnswer"] !== true);
+      await this.#rollBack(open, role, lease, asVaultError(error).data?.["isCertain"] !== true);
       throw error;
     }
   }

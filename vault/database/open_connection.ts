@@ -90,7 +90,7 @@ export class OpenConnection {
    * Asks something of the server; what it says when it fails has no secret in it.
    *
    * @param secrets That the work hands to the server.
-   * @throws {VaultError} `upstream_failed`; its `data.isAnswer` tells whether the server said so.
+   * @throws {VaultError} `upstream_failed`; its `data.isCertain` tells whether the server does nothing more of it.
    */
   async ask<T>(
     operation: DatabaseOperation,
@@ -104,7 +104,7 @@ export class OpenConnection {
       isOk = true;
       return answer;
     } catch (error) {
-      const data = { isAnswer: this.plugin.isAnswer(error) };
+      const data = { isCertain: this.plugin.isCertain(error) };
       throw new VaultError("upstream_failed", saidBy(this.plugin, error, this.details, secrets), { data });
     } finally {
       const { pluginName, name: connection } = this.record;

@@ -80,8 +80,8 @@ export interface DatabasePlugin {
   passwordsIn(url: string): readonly string[];
   /** A URL with the passwords in it as `xxxxx`. */
   withoutPasswords(url: string): string;
-  /** Whether it was the server that said an error; else nobody knows what it did, or will do. */
-  isAnswer(error: unknown): boolean;
+  /** Whether the server said an error, or was never reached; else nobody knows what it did, or will do. */
+  isCertain(error: unknown): boolean;
   /** A driver's error in the words that clients look for. */
   messageOf(error: unknown): string;
 }
