@@ -25,8 +25,9 @@ export interface AdminAddress {
   readonly port: number;
 }
 
-/** Operators mostly come by the socket. */
-const TCP_PLACES = 128;
+/** Operators mostly come by the socket. The identity API needs the descriptors that they leave: see its listener. */
+const TCP_PLACES = { places: 48, placesInside: 12 };
+const SOCKET_PLACES = { places: 64, placesInside: 16 };
 const LOOPBACK = /^(localhost|127(\.[0-9]{1,3}){3}|::1)$/;
 
 /**
@@ -48,7 +49,7 @@ export async function listenAdminTcp(
     name: "admin",
     logger,
     folder,
-    places: TCP_PLACES,
+    ...TCP_PLACES,
     onError,
     handler: (request: Request) => handler(request, door),
   };
@@ -83,6 +84,7 @@ export async function listenAdminSocket(
   const options = {
     name: "admin_socket",
     logger,
+    ...SOCKET_PLACES,
     folder,
     onError,
     handler: (request: Request) => handler(request, door),

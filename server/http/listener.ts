@@ -10,10 +10,11 @@ import type { TlsMaterial } from "../tls/material.ts";
 import type { ApiHandler } from "./api.ts";
 import { listenWithoutPlaces } from "./listener_without_places.ts";
 
-/** Connections of clients; with those of the other ports they fit into a limit of 1024 descriptors. */
-const PLACES = 192;
-/** Requests that are answered at once; each costs two descriptors. */
-const PLACES_INSIDE = 40;
+/**
+ * Connections of clients, each with one inside, so that no client waits for another's to rest: 200 users at once are no
+ * attack. Three descriptors each, with those of the other ports they fit into a limit of 1024.
+ */
+const PLACES = 208;
 
 /** An open listener. */
 export interface ApiListener {
@@ -47,7 +48,7 @@ export async function listenApi(options: ApiListenerOptions): Promise<ApiListene
     logger,
     folder,
     places: PLACES,
-    placesInside: PLACES_INSIDE,
+    placesInside: PLACES,
     certificate: tls?.current(),
     handler: (request, address) => handler(request, { address, isTls: tls !== null }),
     // The API answers for its own failures; what fails beside it has no body.

@@ -22,11 +22,14 @@ Deno.test("of 200 users at once each gets their own entity, metadata and identit
   await must("POST", "identity/oidc/key/app", { algorithm: "ES256", allowed_client_ids: "*" });
   await must("POST", "identity/oidc/role/app", { key: "app", template: '{"name": {{identity.entity.name}}}' });
   const names = Array.from({ length: USERS }, (_, i) => `user${i}`);
-  await Promise.all(
-    names.map((name) =>
-      must("POST", `auth/userpass/users/${name}`, { password: `password of ${name}`, policies: "own" })
-    ),
-  );
+  // An operator makes them in batches: the admin socket has places for a few.
+  for (let i = 0; i < USERS; i += 20) {
+    await Promise.all(
+      names.slice(i, i + 20).map((name) => {
+        return must("POST", `auth/userpass/users/${name}`, { password: `password of ${name}`, policies: "own" });
+      }),
+    );
+  }
   const acted = await Promise.all(names.map(async (name) => {
     const login = await api.call("POST", `auth/userpass/login/${name}`, undefined, { password: `password of ${name}` });
     equal(login.status, 200, JSON.stringify(login.body));
