@@ -102,6 +102,9 @@ Deno.test("every change reaches the route it is for", async () => {
     "user enable alice",
     "user cutoff alice --reason stolen",
     "user restore alice",
+    "operator add carol --scope tokens",
+    "operator rotate carol",
+    "operator remove carol",
     "token revoke --user alice",
     "role create --name r --scope get_bundle,get_dek --top-k 3 --rate-limit 10/60s",
     "role update --name r --top-k 8",
@@ -118,6 +121,9 @@ Deno.test("every change reaches the route it is for", async () => {
     "enable alice",
     "cutoff alice stolen",
     "restore alice",
+    "operator carol tokens",
+    "rotate operator carol",
+    "remove operator carol",
     "revoke alice",
     "create r",
     "update r",
@@ -227,7 +233,7 @@ Deno.test("every group of commands shows examples too, and the program itself", 
 Deno.test("what every command prints with --json is written down, and nothing else is", () => {
   const program = createProgram({ io: fakeIo(), exitCode: 0 }, { out: "", err: "" });
   const commands = commandPages(program).filter(({ isGroup }) => !isGroup).map(({ path }) => path.join(" "));
-  deepEqual(Object.keys(JSON_ANSWERS).toSorted(), commands.toSorted());
+  deepEqual([...new Set(Object.keys(JSON_ANSWERS)).symmetricDifference(new Set(commands))], []);
 });
 
 Deno.test("examples are commands that there are, with flags that they have", () => {
