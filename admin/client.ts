@@ -147,8 +147,9 @@ async function tcpCredentials(target: AdminTarget & { kind: "tcp" }, options: Cl
 
 /** The kernel guards who opens a socket; one that is open to a group asks who of them it is. */
 async function socketCredentials(path: string, options: ClientOptions): Promise<Credentials> {
-  const { folderToken, ownToken } = await import("./client_token.ts");
+  const { assertOwnFolder, folderToken, ownToken } = await import("./client_token.ts");
   const token = await ownToken(options) ?? (await isShared(path) ? await folderToken(options.dataDir) : undefined);
+  if (token !== undefined) await assertOwnFolder(path);
   const headers = {
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(options.sudoUser === undefined ? {} : { "x-runevault-sudo-user": options.sudoUser }),

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { fakeToken } from "../tests/fakes/admin_vault.ts";
+import { FAKE_READER, fakeToken } from "../tests/fakes/admin_vault.ts";
 import { ADMIN_TOKEN, makeApp, serveApp, type ServedApp } from "./_test_support.ts";
 import { adminPath, connectAdmin } from "./client.ts";
 import { listenAdminSocket } from "./listener.ts";
@@ -225,4 +225,23 @@ Deno.test("adminPath() keeps every name a single segment, and names that can't b
     app.vault.rows.set(name, fakeToken(name, i));
     equal((await client.json<{ user: string }>("GET", adminPath`/tokens/${name}`)).user, name);
   }
+});
+
+Deno.test("a token is sent over a socket only where nobody else could have put one", async () => {
+  await using data = await dataFolder();
+  const app = makeApp();
+  const path = `${data.path}/admin.sock`;
+  const listener = await listenAdminSocket({ path, groupId: Deno.gid()! }, app.handle, app.logger);
+  const list = async () => {
+    using client = await connectAdmin({ dataDir: data.path, adminSocket: path, operatorToken: FAKE_READER });
+    return await client.json("GET", "/tokens");
+  };
+  deepEqual(await list(), { tokens: [] });
+  for (const mode of [0o777, 0o1777, 0o770]) {
+    await Deno.chmod(data.path, mode);
+    await rejects(list(), { kind: "unreachable" }, mode.toString(8));
+  }
+  await Deno.chmod(data.path, 0o755);
+  deepEqual(await list(), { tokens: [] });
+  await listener.shutdown(1000);
 });

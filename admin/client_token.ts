@@ -39,6 +39,20 @@ export async function folderToken(dataDir: string): Promise<string | undefined> 
   }
 }
 
+/**
+ * Refuses to send a token to a socket that somebody else could have put there while the server was away.
+ *
+ * @throws {VaultError} `unreachable`.
+ */
+export async function assertOwnFolder(socketPath: string): Promise<void> {
+  const folder = socketPath.slice(0, socketPath.lastIndexOf("/")) || "/";
+  const { mode } = await Deno.stat(socketPath.includes("/") ? folder : ".");
+  if (((mode ?? 0) & 0o022) === 0) return;
+  throw new VaultError("unreachable", `Others may write to ${folder}, where the admin socket is`, {
+    hint: "the token was not sent; have the server listen in a folder that is its own: --admin-socket",
+  });
+}
+
 function checked(text: string, place: string): string {
   const token = parseOperatorToken(text.slice(0, MAX_CHARS));
   if (token !== undefined) return token;

@@ -16,10 +16,13 @@ export interface FeedText {
   readonly text: string;
 }
 
-/** Who waits at the same time, at most: each costs a connection. */
-const MAX_WAITING = 256;
+/**
+ * Who waits at the same time, at most. The port answers 40 requests at once, and whoever waits takes one of these places:
+ * strangers may wait here, so most of the others are left.
+ */
+const MAX_WAITING = 20;
 /** One address can't take all places; whoever finds none is answered at once. */
-const MAX_WAITING_OF_ADDRESS = 64;
+const MAX_WAITING_OF_ADDRESS = 5;
 /** Several ends within this time are told together. */
 const GATHER_MS = 100;
 const SWEEP_MS = 60_000;
