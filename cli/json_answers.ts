@@ -72,7 +72,6 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "oidc role preview": envelope("the claims"),
   "oidc role delete": DONE,
   "oidc token": envelope("`token`, `client_id`, `ttl`"),
-  "import rune-vault": "nothing of its own: lines for people, as without it",
   "operator init": "`NewRootTokenBody`",
   "operator root list": "`root_tokens`, an array of `RootTokenRow`",
   "operator root revoke": MESSAGE,
