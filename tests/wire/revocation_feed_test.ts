@@ -28,15 +28,15 @@ async function waitingAt({ addresses }: StartedServer): Promise<number> {
   return Number(/^runevault_revocation_feed_waiting (\d+)$/m.exec(text)![1]);
 }
 
-Deno.test("S14: strangers from a hundred addresses who wait for the feed hold up nobody's request", async () => {
+Deno.test("S14: strangers from three hundred addresses who wait for the feed hold up nobody's request", async () => {
   await using server = await StartedServer.start();
   const address = `http://${server.addresses.api}`;
   const first = await fetch(`${address}/v1/identity/oidc/revoked`);
   deepEqual(await first.json(), { revocations: [] });
   const open: ClientRequest[] = [];
   const polls = Array.from(
-    { length: 100 },
-    (_, i) => poll(server, `127.0.1.${i + 1}`, first.headers.get("etag")!, open),
+    { length: 300 },
+    (_, i) => poll(server, `127.0.${1 + (i >> 7)}.${1 + (i & 127)}`, first.headers.get("etag")!, open),
   );
   await sleep(300);
   const waits: number[] = [];
@@ -49,7 +49,7 @@ Deno.test("S14: strangers from a hundred addresses who wait for the feed hold up
   }
   ok(Math.max(...waits) < 2000, `a request waited ${Math.max(...waits)} ms`);
   const waiting = await waitingAt(server);
-  ok(waiting > 0 && waiting <= 20, `${waiting} wait`);
+  ok(waiting > 0 && waiting <= 64, `${waiting} wait`);
   for (const sent of open) sent.destroy();
   await Promise.all(polls);
   await eventually("the places of those who left", async () => await waitingAt(server) === 0);

@@ -17,12 +17,12 @@ export interface FeedText {
 }
 
 /**
- * Who waits at the same time, at most. The port answers 40 requests at once, and whoever waits takes one of these places:
- * strangers may wait here, so most of the others are left.
+ * Who waits at the same time, at most. The port serves 208 clients at once, and whoever waits takes one of these places;
+ * strangers may wait here, so most of the places are left to others.
  */
-const MAX_WAITING = 20;
+const MAX_WAITING = 64;
 /** One address can't take all places; whoever finds none is answered at once. */
-const MAX_WAITING_OF_ADDRESS = 5;
+const MAX_WAITING_OF_ADDRESS = 16;
 /** Several ends within this time are told together. */
 const GATHER_MS = 100;
 const SWEEP_MS = 60_000;
