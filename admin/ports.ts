@@ -20,7 +20,7 @@ export interface AdminVault {
   readonly keyRing: Pick<Vault["keyRing"], "list" | "show" | "generate" | "rotate" | "import" | "export">;
   readonly files: Pick<FileFace, "status" | "diff" | "take" | "discard">;
   readonly auditReader: Vault["auditReader"];
-  readonly state: Pick<Vault["state"], "tokens">;
+  readonly state: { readonly tokens: Pick<Vault["state"]["tokens"], "get"> };
   readonly clockGuard: Pick<Vault["clockGuard"], "status" | "accept">;
   readonly engine: {
     readonly accounts: Pick<Vault["engine"]["accounts"], "create" | "setPassword" | "link" | "unlock" | "loginsOf">;

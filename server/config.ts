@@ -7,7 +7,7 @@
  */
 
 import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import { type EnvelopeV1Policy, type LogLevel, type RollbackChoice, VaultError } from "../vault/mod.ts";
+import { type EnvelopeV1Policy, type LogLevel, type RollbackChoice, VaultError, YAML_MAX_USERS } from "../vault/mod.ts";
 import { yamlProblem } from "../vault/yaml_problem.ts";
 import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
 import { quoteName } from "../vault/names.ts";
@@ -62,6 +62,8 @@ export interface Config {
   readonly sealKeyFile: string;
   readonly rolesFile: string;
   readonly tokensFile: string;
+  /** With more users than this the tokens' file is not written. */
+  readonly yamlMaxUsers: number;
   readonly envelopeV1: EnvelopeV1Policy;
   readonly indexName: string | undefined;
   readonly envectorEndpoint: string | undefined;
@@ -194,6 +196,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     sealKeyFile: raw.text("seal_key_file") ?? `${dataDir}/seal.key`,
     rolesFile: raw.text("roles_file") ?? `${dataDir}/vault-roles.yml`,
     tokensFile: raw.text("tokens_file") ?? `${dataDir}/vault-tokens.yml`,
+    yamlMaxUsers: raw.integer("yaml_max_users") ?? YAML_MAX_USERS,
     envelopeV1: raw.choice("envelope_v1", ["accept", "warn", "refuse"]) ?? "accept",
     indexName: raw.text("index_name"),
     envectorEndpoint: raw.text("envector_endpoint"),

@@ -78,6 +78,9 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     placeholder: "FILE",
     legacyEnv: "VAULT_TOKENS_FILE",
   }),
+  option("yaml_max_users", "integer", "with more users the tokens' YAML file is not written (default 200000)", {
+    placeholder: "N",
+  }),
   option("envelope_v1", "string", "version-1 envelopes: accept (default), warn or refuse", { placeholder: "POLICY" }),
   option("index_name", "string", "index name that clients are told", {
     placeholder: "NAME",

@@ -217,6 +217,7 @@ export class Daemon {
       databasePlugins: DATABASE_PLUGINS,
       rolesPath: config.rolesFile,
       tokensPath: config.tokensFile,
+      yamlMaxUsers: config.yamlMaxUsers,
       rollback: config.rollback,
       pauseRevocation: config.pauseRevocation,
     });

@@ -53,15 +53,17 @@ export class ProcessFacts implements ProcessReadings {
 
   /** Degraded: something wants the operator, and every call is still answered. */
   healthReport(): Health {
-    const reasons = this.#vault.files.status()
-      .filter((file) => file.reason !== null)
-      .map((file) => `file ${file.name} ${file.state}: ${file.reason}`);
+    const files = this.#vault.files.status().filter((file) => file.reason !== null);
+    const told = files.map((file) => `file ${file.name} ${file.state}: ${file.reason}`);
+    // Of a file that is off by the operator's own number there is nothing to be done.
+    const reasons = told.filter((_reason, i) => files[i]!.state !== "off");
     const trouble = this.#vault.trail?.status().fileTrouble ?? null;
     if (trouble !== null) reasons.push(`the audit file can't be written: ${trouble}`);
     const { reason } = this.#vault.clockGuard.status();
     if (reason !== null) reasons.push(`clock doubted: ${reason}`);
     if (!this.ready) return { status: "unhealthy", reasons: ["not serving", ...reasons] };
-    return { status: reasons.length > 0 ? "degraded" : "healthy", reasons };
+    if (reasons.length > 0) return { status: "degraded", reasons };
+    return { status: "healthy", reasons: told };
   }
 
   now(): number {

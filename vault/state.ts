@@ -10,24 +10,13 @@
 import type { RecordKind, Records, RoleRecord, UserRecord, UserTokenRecord } from "./storage/records.ts";
 import type { FheKeyRecord, FileRecord, SecretVersionRecord } from "./storage/records.ts";
 import type { Store, Write } from "./storage/store.ts";
+import { hashText, RowIndex } from "./rows/row_index.ts";
+import { TokenRows, type UserToken } from "./rows/token_rows.ts";
+import { UserList } from "./rows/user_list.ts";
+import { type User, UserRows } from "./rows/user_rows.ts";
 import { isTableKind, TABLE_KINDS, type TableKind, Tables, type Watcher } from "./tables.ts";
-import type { SlidingWindow } from "./tokens/sliding_window.ts";
 
-/** A user, or an entity of the identity API, with what is only remembered while the process runs. */
-export interface User {
-  record: UserRecord;
-  /** Its place in {@link VaultState.userList}; -1 while it is an entity of the identity API alone. */
-  index: number;
-  /** The one user token that is current, if any; older ones may still live in their grace. */
-  token: UserToken | null;
-  window: SlidingWindow | null;
-}
-
-/** A user token with its owner. */
-export interface UserToken {
-  record: UserTokenRecord;
-  readonly user: User;
-}
+export type { User, UserToken };
 
 /** The agent id of a token: the first 32 hex digits of its SHA-256. */
 export function agentIdOf(tokenHash: string): string {
@@ -42,13 +31,13 @@ export class VaultState {
   /** Number of the last change applied. */
   sequence = 0;
   /** Every entity by its id, deleted ones included. */
-  readonly users = new Map<string, User>();
+  readonly users: UserRows = new UserRows();
   /** All users in the order of their creation; one that was deleted keeps its place. */
-  readonly userList: User[] = [];
+  readonly userList: UserList = new UserList(this.users);
   /** Users by case-folded name; more than one only where an old file had names that clash. */
-  readonly #usersByFoldedName = new Map<string, User | User[]>();
+  readonly #byFoldedName = new RowIndex((row) => hashText(foldName(this.users.nameOf(row))));
   /** Every token ever issued, live or dead, by agent id. */
-  readonly tokens = new Map<string, UserToken>();
+  readonly tokens: TokenRows = new TokenRows(this.users);
   /** Agent id of the replaced token that a user may still present until its grace ends (perhaps in the past). */
   readonly graceByUser = new Map<string, string>();
   readonly roles = new Map<string, RoleRecord>();
@@ -66,6 +55,10 @@ export class VaultState {
   readonly tokensByRole = new Map<string, number>();
   readonly #tables = new Tables();
   readonly #entityWatchers: Watcher<UserRecord>[] = [];
+
+  constructor() {
+    this.users.join(this.tokens);
+  }
 
   /** Reads a whole store into memory. */
   static async load(store: Store): Promise<VaultState> {
@@ -90,9 +83,8 @@ export class VaultState {
     this.#tables.watch(kind, watcher);
   }
 
-  /** Tells `watcher` of every entity that there is, and of every later change. */
+  /** Tells `watcher` of every change of an entity from now on. */
   watchEntities(watcher: Watcher<UserRecord>): void {
-    for (const { record } of this.users.values()) watcher(record, undefined, record.entityId);
     this.#entityWatchers.push(watcher);
   }
 
@@ -118,8 +110,10 @@ export class VaultState {
 
   /** The users whose names equal this one when case is ignored. */
   usersByFoldedName(name: string): readonly User[] {
-    const found = this.#usersByFoldedName.get(foldName(name));
-    return found === undefined ? [] : Array.isArray(found) ? found : [found];
+    const folded = foldName(name);
+    const rows = this.#byFoldedName.all(hashText(folded), (row) => foldName(this.users.nameOf(row)) === folded);
+    // In the order of their making, as lists show them.
+    return rows.map((row) => this.users.at(row)).sort((one, other) => one.index - other.index);
   }
 
   #put<K extends RecordKind>(kind: K, key: string, value: Records[K]): void {
@@ -156,41 +150,33 @@ export class VaultState {
   }
 
   #putUser(record: UserRecord): void {
-    const user = this.users.get(record.entityId) ?? { record, index: -1, token: null, window: null };
-    const before = this.users.has(record.entityId) ? user.record : undefined;
-    user.record = record;
-    this.users.set(record.entityId, user);
-    if (isListed(record)) this.#listUser(user);
-    else if (before !== undefined && isListed(before)) this.#forgetUser(user);
+    const known = this.users.rowOf(record.entityId);
+    const before = known < 0 ? undefined : this.users.record(known);
+    const wasListed = before !== undefined && isListed(before);
+    if (wasListed && (!isListed(record) || record.name !== before.name)) {
+      this.#byFoldedName.remove(known, hashText(foldName(before.name)));
+    }
+    const row = this.users.put(record);
+    if (isListed(record)) this.#listUser(row, wasListed && record.name === before!.name);
+    else if (wasListed) this.userCount--;
     for (const watcher of this.#entityWatchers) watcher(record, before, record.entityId);
   }
 
-  #listUser(user: User): void {
-    if (user.index >= 0) return;
-    user.index = this.userList.push(user) - 1;
+  #listUser(row: number, isIndexed: boolean): void {
+    if (!isIndexed) this.#byFoldedName.add(row);
+    if (this.users.placeOf(row) >= 0) return;
+    this.userList.add(row);
     this.userCount++;
-    const folded = foldName(user.record.name);
-    const others = this.usersByFoldedName(user.record.name);
-    this.#usersByFoldedName.set(folded, others.length === 0 ? user : [...others, user]);
-  }
-
-  #forgetUser(user: User): void {
-    this.userCount--;
-    const others = this.usersByFoldedName(user.record.name).filter((other) => other !== user);
-    if (others.length === 0) this.#usersByFoldedName.delete(foldName(user.record.name));
-    else this.#usersByFoldedName.set(foldName(user.record.name), [...others]);
   }
 
   #putToken(record: UserTokenRecord): void {
-    const agentId = agentIdOf(record.tokenHash);
-    const known = this.tokens.get(agentId);
-    const token = known ?? { record, user: this.users.get(record.entityId)! };
-    if (token.user.token === token) this.#count(token.record.role, -1);
-    token.record = record;
-    this.tokens.set(agentId, token);
-    this.#noteGrace(agentId, record);
-    if (isCurrent(record)) this.#makeCurrent(token);
-    else if (token.user.token === token) token.user.token = null;
+    const known = this.tokens.rowOf(agentIdOf(record.tokenHash));
+    const wasCurrent = known >= 0 && this.users.currentTokenOf(this.tokens.ownerOf(known)) === known;
+    if (wasCurrent) this.#count(this.tokens.roleOf(known), -1);
+    const row = this.tokens.put(record);
+    this.#noteGrace(agentIdOf(record.tokenHash), record);
+    if (isCurrent(record)) this.#makeCurrent(row, record.role);
+    else if (wasCurrent) this.users.setCurrentToken(this.tokens.ownerOf(row), -1);
   }
 
   #noteGrace(agentId: string, record: UserTokenRecord): void {
@@ -206,11 +192,12 @@ export class VaultState {
     if (former === undefined || former <= graceUntil) this.graceByUser.set(entityId, agentId);
   }
 
-  #makeCurrent(token: UserToken): void {
-    const former = token.user.token;
-    if (former !== null && former !== token) this.#count(former.record.role, -1);
-    token.user.token = token;
-    this.#count(token.record.role, 1);
+  #makeCurrent(row: number, role: string): void {
+    const owner = this.tokens.ownerOf(row);
+    const former = this.users.currentTokenOf(owner);
+    if (former >= 0 && former !== row) this.#count(this.tokens.roleOf(former), -1);
+    this.users.setCurrentToken(owner, row);
+    this.#count(role, 1);
   }
 
   #count(role: string, by: number): void {

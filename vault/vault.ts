@@ -64,6 +64,8 @@ export interface VaultOptions {
   readonly databasePlugins?: readonly DatabasePlugin[];
   readonly rolesPath: string;
   readonly tokensPath: string;
+  /** With more users than this the tokens file is not written; absent: 200,000. */
+  readonly yamlMaxUsers?: number;
   /** What the operator said about a store that may be older than what was promised; absent: nothing. */
   readonly rollback?: RollbackChoice;
   /** What the audit file knows that the store doesn't; absent: nothing. */
@@ -178,7 +180,8 @@ export class Vault {
     this.engine = new IdentityEngine(around);
     this.tokens.noteOtherCredentials((entityId) => this.engine.tokens.index.countOf(entityId) > 0);
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };
-    this.files = new FileFace({ store, state, writer, clock, random, logger, paths });
+    const maxUsers = options.yamlMaxUsers;
+    this.files = new FileFace({ store, state, writer, clock, random, logger, paths, maxUsers });
   }
 
   /** Starts what happens by itself: what has expired ends, keys rotate. None of it while the clock is in doubt. */

@@ -28,8 +28,11 @@ export interface FileStatus {
   readonly name: FileName;
   readonly path: string;
   readonly generation: number;
-  /** `refused`: an edit that wasn't taken, and the vault writes no more to the file; `failing`: it can't be written. */
-  readonly state: "written" | "pending" | "refused" | "failing";
+  /**
+   * `refused`: an edit that wasn't taken, and the vault writes no more to the file; `failing`: it can't be written;
+   * `off`: there are more users than it is written for.
+   */
+  readonly state: "written" | "pending" | "refused" | "failing" | "off";
   readonly reason: string | null;
 }
 
@@ -42,7 +45,15 @@ export interface FileParts {
   readonly random: RandomSource;
   readonly logger: Logger;
   readonly paths: Readonly<Record<FileName, string>>;
+  /** With more current tokens than this `vault-tokens.yml` is not written. Absent: {@link YAML_MAX_USERS}. */
+  readonly maxUsers?: number | undefined;
 }
+
+/**
+ * Each change writes the whole file anew, some 230 bytes a user: 46 MB and half a second of one core for so many,
+ * five times that for a million.
+ */
+export const YAML_MAX_USERS = 200_000;
 
 const NAMES: readonly FileName[] = ["roles", "tokens"];
 const NEVER_WRITTEN: FileRecord = { generation: 0, digest: "", previousDigest: "", dirty: true };
@@ -71,6 +82,7 @@ export class FileFace {
   #timerDelayMs = 0;
   #work: Promise<void> = Promise.resolve();
   #closed = false;
+  #toldOff = false;
 
   constructor(parts: FileParts) {
     this.#in = parts;
@@ -104,9 +116,13 @@ export class FileFace {
   status(): FileStatus[] {
     return NAMES.map((name) => {
       const { generation, dirty } = this.#record(name);
+      const path = this.#in.paths[name];
       const trouble = this.#trouble.get(name);
+      if (trouble === undefined && this.#isOff(name)) {
+        return { name, path, generation, state: "off", reason: this.#whyOff() };
+      }
       const state = trouble?.state ?? (dirty ? "pending" : "written");
-      return { name, path: this.#in.paths[name], generation, state, reason: trouble?.reason ?? null };
+      return { name, path, generation, state, reason: trouble?.reason ?? null };
     });
   }
 
@@ -306,8 +322,32 @@ export class FileFace {
 
   async #writeAll(): Promise<void> {
     for (const name of NAMES) {
+      if (this.#tellIfOff(name)) continue;
       if (this.#trouble.get(name)?.state !== "refused") await this.#writeOrComplain(name);
     }
+  }
+
+  /** Once for each time that it goes off: a line a change would fill the log. */
+  #tellIfOff(name: FileName): boolean {
+    const isOff = this.#isOff(name);
+    if (isOff && !this.#toldOff) {
+      const hint = `give --yaml-max-users a larger number, or write it once by \`runevault file discard ${name}\``;
+      this.#in.logger.log("warn", "file_off", { file: this.#in.paths[name], reason: this.#whyOff(), hint });
+    }
+    if (name === "tokens") this.#toldOff = isOff;
+    return isOff;
+  }
+
+  #isOff(name: FileName): boolean {
+    return name === "tokens" && this.#in.state.liveTokenCount > this.#maxUsers;
+  }
+
+  #whyOff(): string {
+    return `it is not written for more than ${this.#maxUsers} users; the database holds all`;
+  }
+
+  get #maxUsers(): number {
+    return this.#in.maxUsers ?? YAML_MAX_USERS;
   }
 
   async #writeOrComplain(name: FileName): Promise<void> {

@@ -398,6 +398,29 @@ Deno.test("a vault that could not be opened writes nothing afterwards", async ()
   });
 });
 
+Deno.test("with more users than it is written for the tokens file is off, says so once, and is written when asked for", async () => {
+  const options = { yamlMaxUsers: 2 };
+  await withVault(options, async (it) => {
+    for (const name of ["alice", "bob"]) await it.issue(name);
+    assert.match(await it.tokensFile(), /bob/);
+    for (const name of ["carol", "dave"]) await it.issue(name);
+    const before = await it.tokensFile();
+    assert.ok(!before.includes("carol"), "it stays as it was");
+    const { state, reason } = it.status("tokens");
+    assert.equal(state, "off");
+    assert.match(reason!, /more than 2 users/);
+    assert.equal(it.status("roles").state, "written");
+    assert.equal(it.logger.names().filter((event) => event === "file_off").length, 1);
+    await it.vault.files.discard("tokens");
+    assert.match(await Deno.readTextFile(it.tokensPath), /dave/);
+    await it.restart({ yamlMaxUsers: 2 });
+    assert.equal(it.status("tokens").state, "off");
+    await it.restart({ yamlMaxUsers: 10 });
+    await it.issue("eve");
+    assert.match(await it.tokensFile(), /carol[^]*eve/);
+  });
+});
+
 async function addUsers(it: TestVault, count: number): Promise<void> {
   const { state } = it.vault;
   const writes: Write[] = [];

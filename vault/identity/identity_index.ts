@@ -5,6 +5,7 @@
  * @module
  */
 
+import { hashText, RowIndex } from "../rows/row_index.ts";
 import type { User, VaultState } from "../state.ts";
 import type { AliasRecord, GroupRecord } from "../storage/identity_records.ts";
 import type { UserRecord } from "../storage/records.ts";
@@ -18,8 +19,8 @@ export function foldName(name: string): string {
 /** The look-up tables of the identity room. */
 export class IdentityIndex {
   readonly #state: VaultState;
-  /** Ids by name, the oldest first, who holds it. Others share it only where users of old files do, or a login came first. */
-  readonly #entitiesByName = new Map<string, string[]>();
+  /** Entities by their name. Several share one only where users of old files do, or a login came first. */
+  readonly #byName: RowIndex;
   readonly #aliasByName = new Map<string, AliasRecord>();
   readonly #aliasesByEntity = new Map<string, Map<string, AliasRecord>>();
   readonly #groupByName = new Map<string, GroupRecord>();
@@ -30,6 +31,8 @@ export class IdentityIndex {
 
   constructor(state: VaultState) {
     this.#state = state;
+    this.#byName = new RowIndex((row) => hashText(foldName(state.users.entityNameOf(row))));
+    for (let row = 0; row < state.users.size; row++) if (isRowPresent(state, row)) this.#byName.add(row);
     state.watchEntities((after, before) => this.#noteEntity(after!, before));
     state.watch("alias", (after, before) => this.#noteAlias(after, before));
     state.watch("group", (after, before) => this.#noteGroup(after, before));
@@ -50,15 +53,17 @@ export class IdentityIndex {
 
   /** An entity by its name. */
   entityByName(name: string): User | undefined {
-    const id = this.#entitiesByName.get(foldName(name))?.[0];
-    return id === undefined ? undefined : this.#state.users.get(id);
+    const row = this.#holderOf(foldName(name));
+    return row === undefined ? undefined : this.#state.users.at(row);
   }
 
   /** The name of an entity: its own, or a made one where an older entity holds that. No two have one name. */
   nameOf(record: UserRecord): string {
     const name = entityNameOf(record);
-    const holder = this.#entitiesByName.get(foldName(name))?.[0];
-    return holder === undefined || holder === record.entityId ? name : `entity_${record.entityId.slice(-8)}`;
+    const holder = this.#holderOf(foldName(name));
+    return holder === undefined || this.#state.users.idOf(holder) === record.entityId
+      ? name
+      : `entity_${record.entityId.slice(-8)}`;
   }
 
   /** The alias with a name on a mount. */
@@ -108,24 +113,31 @@ export class IdentityIndex {
   }
 
   #noteEntity(after: UserRecord, before: UserRecord | undefined): void {
-    this.#touch(after.entityId);
+    // Nobody has asked about one that is new.
+    if (before !== undefined) this.#touch(after.entityId);
     const [had, has] = [heldName(before), heldName(after)];
     if (had === has) return;
-    if (had !== undefined) this.#dropName(had, after.entityId);
-    if (has !== undefined) this.#addName(has, after.entityId);
+    const row = this.#state.users.rowOf(after.entityId);
+    if (had !== undefined) this.#dropName(row, had);
+    if (has !== undefined) this.#byName.add(row);
   }
 
-  #addName(folded: string, id: string): void {
-    const ids = this.#entitiesByName.get(folded);
-    if (ids === undefined) this.#entitiesByName.set(folded, [id]);
-    else this.#entitiesByName.set(folded, [...ids, id].sort());
+  /** Who holds a name: the oldest of those that have it. */
+  #holderOf(folded: string): number | undefined {
+    const rows = this.#rowsNamed(folded);
+    if (rows.length < 2) return rows[0];
+    const { users } = this.#state;
+    return rows.reduce((oldest, row) => users.idOf(row) < users.idOf(oldest) ? row : oldest);
   }
 
-  #dropName(folded: string, id: string): void {
-    const ids = this.#entitiesByName.get(folded)!.filter((other) => other !== id);
-    if (ids.length === 0) this.#entitiesByName.delete(folded);
-    else this.#entitiesByName.set(folded, ids);
-    for (const other of ids) this.#touch(other);
+  #rowsNamed(folded: string): number[] {
+    const { users } = this.#state;
+    return this.#byName.all(hashText(folded), (row) => foldName(users.entityNameOf(row)) === folded);
+  }
+
+  #dropName(row: number, folded: string): void {
+    this.#byName.remove(row, hashText(folded));
+    for (const other of this.#rowsNamed(folded)) this.#touch(this.#state.users.idOf(other));
   }
 
   #noteAlias(after: AliasRecord | undefined, before: AliasRecord | undefined): void {
@@ -167,6 +179,11 @@ export class IdentityIndex {
     const groups = this.#state.table("group");
     return [...ids ?? []].map((id) => groups.get(id)!);
   }
+}
+
+/** Most entities have nothing that needs a record to be made. */
+function isRowPresent({ users }: VaultState, row: number): boolean {
+  return !users.hasExtras(row) || isPresent(users.record(row));
 }
 
 function heldName(record: UserRecord | undefined): string | undefined {

@@ -137,7 +137,9 @@ export class EnvelopeService {
 
   #assertMayOpen(envelope: EnvelopeHead, right: OpenRight): void {
     const author = this.#in.state.tokens.get(envelope.agentId)?.user;
-    if (right.ownOnly && author !== right.user) throw new VaultError("scope_denied", "The envelope is another user's");
+    if (right.ownOnly && author?.row !== right.user.row) {
+      throw new VaultError("scope_denied", "The envelope is another user's");
+    }
     if (author?.record.cutOff !== undefined) this.#meetCutOff(author, right);
     if (envelope.version === 1 && this.#in.v1Policy === "refuse") {
       throw new VaultError("ciphertext_invalid", "Version-1 envelopes are refused here; have them re-sealed");

@@ -32,7 +32,7 @@ export class Revocations {
   constructor(surroundings: Surroundings) {
     this.#in = surroundings;
     surroundings.state.watch("service_token", (after) => this.#noteMade(after?.createdAt));
-    for (const { record } of surroundings.state.tokens.values()) this.#noteMade(record.issuedAt);
+    this.#noteMade(surroundings.state.tokens.newestIssue());
     this.#forgottenUntil = this.#newestMadeAt;
     surroundings.writer.addBookkeeping((writes) => this.#planFollowing(writes));
   }

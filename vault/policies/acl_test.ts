@@ -1,3 +1,4 @@
+import type { User } from "../state.ts";
 import { deepEqual, equal, match } from "node:assert/strict";
 import { type TestVault, withVault } from "../_test_support.ts";
 import type { Access, Acl, Holder } from "./acl.ts";
@@ -82,7 +83,8 @@ Deno.test("root comes by the token alone, never by an entity or a group", async 
       hasSudo: true,
     });
     const caller = await entityHolder(it, "eve", ["default"]);
-    const forged = { ...caller.entity!, record: { ...caller.entity!.record, policies: ["root"] } };
+    const record = { value: { ...caller.entity!.record, policies: ["root"] } };
+    const forged: User = Object.create(caller.entity!, { record });
     equal(acl.check({ policies: ["default"], entity: forged }, access("any", "read")).allowed, false);
     deepEqual(acl.capabilities({ policies: ["default"], entity: forged }, "any"), ["deny"]);
   });

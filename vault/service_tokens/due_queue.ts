@@ -4,64 +4,62 @@
  * @module
  */
 
-/** One thing that falls due. */
-interface Due {
-  readonly at: number;
-  readonly key: string;
-}
-
-/** Keys in the order of the moments at which they fall due. */
-export class DueQueue {
-  readonly #heap: Due[] = [];
+/** Keys in the order of the moments at which they fall due. Moments and keys lie apart: each costs eight bytes. */
+export class DueQueue<Key = string> {
+  readonly #moments: number[] = [];
+  readonly #keys: Key[] = [];
 
   /** How many wait. */
   get size(): number {
-    return this.#heap.length;
+    return this.#moments.length;
   }
 
   /** The next moment at which something falls due; undefined: nothing waits. */
   get next(): number | undefined {
-    return this.#heap[0]?.at;
+    return this.#moments[0];
   }
 
   /** Adds a key; the same key may wait several times. */
-  add(at: number, key: string): void {
-    const heap = this.#heap;
-    let i = heap.push({ at, key }) - 1;
-    for (let up = (i - 1) >> 1; i > 0 && heap[up]!.at > heap[i]!.at; up = (i - 1) >> 1) {
-      [heap[up], heap[i]] = [heap[i]!, heap[up]!];
+  add(at: number, key: Key): void {
+    let i = this.#moments.push(at) - 1;
+    this.#keys.push(key);
+    for (let up = (i - 1) >> 1; i > 0 && this.#moments[up]! > this.#moments[i]!; up = (i - 1) >> 1) {
+      this.#swap(up, i);
       i = up;
     }
   }
 
   /** Takes what is due at `now`, at most `limit` keys. */
-  take(now: number, limit: number): string[] {
-    const due: string[] = [];
-    while (due.length < limit && this.#heap.length > 0 && this.#heap[0]!.at <= now) due.push(this.#pop().key);
+  take(now: number, limit: number): Key[] {
+    const due: Key[] = [];
+    while (due.length < limit && this.size > 0 && this.#moments[0]! <= now) due.push(this.#pop());
     return due;
   }
 
-  #pop(): Due {
-    const heap = this.#heap;
-    const first = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length > 0) {
-      heap[0] = last;
-      this.#sink();
-    }
-    return first;
+  #pop(): Key {
+    const last = this.size - 1;
+    this.#swap(0, last);
+    this.#moments.pop();
+    const key = this.#keys.pop()!;
+    this.#sink();
+    return key;
   }
 
   #sink(): void {
-    const heap = this.#heap;
+    const moments = this.#moments;
     for (let i = 0;;) {
       const [left, right] = [2 * i + 1, 2 * i + 2];
       let least = i;
-      if (left < heap.length && heap[left]!.at < heap[least]!.at) least = left;
-      if (right < heap.length && heap[right]!.at < heap[least]!.at) least = right;
+      if (left < moments.length && moments[left]! < moments[least]!) least = left;
+      if (right < moments.length && moments[right]! < moments[least]!) least = right;
       if (least === i) return;
-      [heap[least], heap[i]] = [heap[i]!, heap[least]!];
+      this.#swap(least, i);
       i = least;
     }
+  }
+
+  #swap(i: number, j: number): void {
+    [this.#moments[i], this.#moments[j]] = [this.#moments[j]!, this.#moments[i]!];
+    [this.#keys[i], this.#keys[j]] = [this.#keys[j]!, this.#keys[i]!];
   }
 }

@@ -6,13 +6,15 @@
 
 import { VaultError } from "../errors.ts";
 import type { RecordKind, Records } from "./records.ts";
-import { SqliteDatabase } from "./sqlite_database.ts";
+import { type PageText, SqliteDatabase } from "./sqlite_database.ts";
 import type { WorkerAnswer, WorkerRequest } from "./sqlite_worker.ts";
 import type { Row, Store, Write } from "./store.ts";
 
 interface Pending {
-  resolve(sequence: number): void;
+  resolve(value: number | PageText): void;
   reject(error: VaultError): void;
+  /** What a failure of this request is to whoever asked. */
+  readonly failed: (reason: string) => VaultError;
 }
 
 /** A request without the number that the store gives it. */
@@ -23,7 +25,8 @@ export class SqliteStore implements Store {
   readonly #reader: SqliteDatabase;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
-  readonly #opened: Promise<number>;
+  readonly #opened: Promise<unknown>;
+  readonly #path: string;
   #lastId = 0;
   #broken = false;
   #closed = false;
@@ -35,6 +38,7 @@ export class SqliteStore implements Store {
    * @throws {VaultError} `config_invalid` for a file that can't be used.
    */
   constructor(path: string, onFatal: (reason: string) => void) {
+    this.#path = path;
     this.#reader = new SqliteDatabase(path);
     this.#worker = new Worker(new URL("./sqlite_worker.ts", import.meta.url).href, { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => this.#settle(data);
@@ -43,7 +47,7 @@ export class SqliteStore implements Store {
       this.#breakDown(event.message);
       onFatal(event.message);
     };
-    this.#opened = this.#ask({ open: path });
+    this.#opened = this.#ask({ open: path }, storageFailed);
     // A failure to open shows at the first commit; without a listener here it would count as unhandled.
     this.#opened.catch(() => {});
   }
@@ -52,11 +56,16 @@ export class SqliteStore implements Store {
     return Promise.resolve(this.#reader.sequence());
   }
 
+  /** The thread reads a page ahead, while this one works on the page before. */
   async *read<K extends RecordKind>(kind: K): AsyncIterable<readonly Row<K>[]> {
-    for (let page = this.#reader.page(kind, ""); page.length > 0;) {
-      yield page;
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      page = this.#reader.page(kind, page[page.length - 1]!.key);
+    await this.#opened;
+    for (let next = this.#askPage(kind, "");;) {
+      const { rows, last } = await next;
+      if (last === null) return;
+      next = this.#askPage(kind, last);
+      // Whoever stops reading leaves a page that nobody waits for.
+      next.catch(() => {});
+      yield this.#parsed<K>(rows);
     }
   }
 
@@ -67,7 +76,7 @@ export class SqliteStore implements Store {
   async commit(writes: readonly Write[], expectedSequence: number): Promise<number> {
     if (this.#closed) throw storageFailed("the store is closed");
     await this.#opened;
-    return await this.#ask({ writes, expectedSequence });
+    return await this.#ask({ writes, expectedSequence }, storageFailed) as number;
   }
 
   async close(): Promise<void> {
@@ -76,7 +85,7 @@ export class SqliteStore implements Store {
     // Commits asked for before this come first: they wait for the same promise, and the thread answers in order.
     await this.#opened.catch(() => {});
     try {
-      if (!this.#broken) await this.#ask({ close: true });
+      if (!this.#broken) await this.#ask({ close: true }, storageFailed);
     } finally {
       this.#worker.terminate();
       this.#breakDown("the store is closed");
@@ -84,11 +93,29 @@ export class SqliteStore implements Store {
     }
   }
 
-  #ask(request: Unnumbered<WorkerRequest>): Promise<number> {
+  #askPage(kind: RecordKind, after: string): Promise<PageText> {
+    return this.#ask({ kind, after }, (reason) => this.#damaged(reason)) as Promise<PageText>;
+  }
+
+  #parsed<K extends RecordKind>(rows: string): readonly Row<K>[] {
+    try {
+      return JSON.parse(rows) as Row<K>[];
+    } catch {
+      throw this.#damaged("a record is no JSON");
+    }
+  }
+
+  #damaged(reason: string): VaultError {
+    return new VaultError("config_invalid", `The database ${this.#path} can't be read: ${reason}`, {
+      hint: "if the file is damaged, restore a backup; nothing was changed",
+    });
+  }
+
+  #ask(request: Unnumbered<WorkerRequest>, failed: Pending["failed"]): Promise<number | PageText> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      if (this.#broken) return reject(storageFailed("the committing thread has died"));
-      this.#pending.set(id, { resolve, reject });
+      if (this.#broken) return reject(failed("the committing thread has died"));
+      this.#pending.set(id, { resolve, reject, failed });
       this.#worker.postMessage({ ...request, id });
     });
   }
@@ -96,13 +123,13 @@ export class SqliteStore implements Store {
   #settle(answer: WorkerAnswer): void {
     const pending = this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
-    if ("sequence" in answer) pending?.resolve(answer.sequence);
-    else pending?.reject(storageFailed(answer.failure));
+    if ("value" in answer) pending?.resolve(answer.value);
+    else pending?.reject(pending.failed(answer.failure));
   }
 
   #breakDown(reason: string): void {
     this.#broken = true;
-    for (const pending of this.#pending.values()) pending.reject(storageFailed(reason));
+    for (const pending of this.#pending.values()) pending.reject(pending.failed(reason));
     this.#pending.clear();
   }
 }

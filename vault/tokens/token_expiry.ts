@@ -19,13 +19,18 @@ const SHORTEST_WAIT_MS = 250;
 /** Ends user tokens when they expire, and replaced ones when their grace is over. */
 export class TokenExpiry {
   readonly #in: Surroundings;
-  readonly #due = new DueQueue();
+  /** Those of the start by their row; later ones by their agent id, since a token that is being made has no row yet. */
+  readonly #due = new DueQueue<string | number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   constructor(surroundings: Surroundings) {
     this.#in = surroundings;
-    for (const { record } of surroundings.state.tokens.values()) this.#note(record);
+    const { tokens } = surroundings.state;
+    for (let row = 0; row < tokens.size; row++) {
+      const at = tokens.endOf(row);
+      if (at !== Infinity) this.#due.add(at, row);
+    }
     surroundings.writer.addBookkeeping((writes) => {
       for (const write of writes) if (write.kind === "user_token" && write.value !== undefined) this.#note(write.value);
       return [];
@@ -64,22 +69,23 @@ export class TokenExpiry {
     }
   }
 
-  async #end(due: readonly string[]): Promise<number> {
+  async #end(due: readonly (string | number)[]): Promise<number> {
     try {
       return await this.#in.writer.change(() => {
         const now = this.#in.clock.now();
-        const writes = due.flatMap((agentId) => this.#planEnd(agentId, now));
+        const writes = due.flatMap((key) => this.#planEnd(key, now));
         return { writes, result: () => writes.length };
       });
     } catch (error) {
-      for (const agentId of due) this.#due.add(this.#in.clock.now() + LONGEST_WAIT_MS, agentId);
+      for (const key of due) this.#due.add(this.#in.clock.now() + LONGEST_WAIT_MS, key);
       throw error;
     }
   }
 
   /** Nothing for a token that has ended meanwhile; one that was given longer waits again. */
-  #planEnd(agentId: string, now: number): Write[] {
-    const record = this.#in.state.tokens.get(agentId)?.record;
+  #planEnd(key: string | number, now: number): Write[] {
+    const { tokens } = this.#in.state;
+    const record = (typeof key === "number" ? tokens.at(key) : tokens.get(key))?.record;
     if (record === undefined || record.ended !== undefined) return [];
     const dueAt = endOf(record);
     if (dueAt === null) return [];

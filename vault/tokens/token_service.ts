@@ -144,7 +144,7 @@ export class TokenService {
     let left = page.limit ?? Infinity;
     const users = this.#in.state.userList;
     for (let i = this.#indexAfter(page.after); i < users.length && left > 0; i++) {
-      const token = users[i]!.token;
+      const { token } = users.at(i);
       if (token === null) continue;
       left--;
       yield this.#summary(token);

@@ -25,8 +25,8 @@ export function hashToken(token: string): string {
 export function isUsable(token: UserToken, now: number): boolean {
   const { record, user } = token;
   return record.ended === undefined &&
-    !user.record.disabled &&
-    record.epoch === user.record.epoch &&
+    !user.disabled &&
+    record.epoch === user.epoch &&
     (record.graceUntil === undefined || now < record.graceUntil);
 }
 

@@ -77,9 +77,9 @@ export class UserService {
     const users = this.#state.userList;
     let left = page.limit ?? Infinity;
     for (let i = from; i < users.length && left > 0; i++) {
-      if (users[i]!.record.deletedAt !== undefined) continue;
+      if (users.at(i).record.deletedAt !== undefined) continue;
       left--;
-      yield this.#summary(users[i]!);
+      yield this.#summary(users.at(i));
     }
   }
 
