@@ -55,11 +55,16 @@ function spanOf(request: AuditedRequest, outcome: EntryOutcome, durationMs: numb
       "runevault.operation": operation,
       "runevault.request_id": id,
       "runevault.decision": outcome.decision,
-      ...(user === undefined ? {} : { "user.name": user }),
+      ...(user === undefined || isMadeUp(request) ? {} : { "user.name": user }),
       ...(entityId === undefined ? {} : { "user.id": entityId }),
       ...(outcome.error === undefined ? {} : { "error.type": outcome.error }),
     },
   };
+}
+
+/** A token that is nobody's is called what its maker wrote. */
+function isMadeUp({ face, entityId }: AuditedRequest): boolean {
+  return face === "api" && entityId === undefined;
 }
 
 /** The method of a request that could not be read is a text of its sender's. */

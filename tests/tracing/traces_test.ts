@@ -73,25 +73,29 @@ Deno.test("each request is one span with its user, entity and request id, and no
   await api.call("GET", "auth/token/lookup-self", client_token);
   await api.call("GET", `sys/nowhere/${client_token}`, client_token);
   await api.call("PUT", `cubbyhole/${token}`, client_token, { value: "plaintext" });
+  const root = await api.rootToken();
+  const named = { display_name: "words-of-a-stranger" };
+  const nobodys = (await api.call("POST", "auth/token/create", root, named)).body.auth.client_token;
+  await api.call("GET", "auth/token/lookup-self", nobodys);
   const answered = await fetch(`${api.address}/v1/sys/health`);
   await answered.body?.cancel();
-  await eventually("ten spans", () => collector.spans.length >= 10, 10_000);
+  await eventually("all spans", () => collector.spans.length >= 13, 10_000);
 
   const spans = collector.spans.map((
     { name, attributes },
   ) => ({ name, ...plain(attributes) } as Record<string, string>));
-  const named = (name: string) => spans.filter((span) => span["name"] === name);
-  const [good, bad] = named("grpc get_agent_manifest");
+  const spansOf = (name: string) => spans.filter((span) => span["name"] === name);
+  const [good, bad] = spansOf("grpc get_agent_manifest");
   deepEqual([good!["user.name"], good!["runevault.decision"]], ["alice", "allowed"]);
   deepEqual([bad!["user.name"], bad!["runevault.decision"], bad!["error.type"]], [
     undefined,
     "refused",
     "token_invalid",
   ]);
-  const [self] = named("api read token/lookup-self");
+  const [self] = spansOf("api read token/lookup-self");
   deepEqual([self!["user.name"], self!["user.id"]], ["bob", entity_id]);
-  equal(named("socket POST /tokens").length, 1);
-  equal(named("api write userpass/login/:email.username").length, 2);
+  equal(spansOf("socket POST /tokens").length, 1);
+  equal(spansOf("api write userpass/login/:email.username").length, 2);
   const health = spans.find((span) => span["runevault.request_id"] === answered.headers.get("x-request-id"));
   equal(health?.["name"], "api read system/health");
   equal(new Set(spans.map((span) => span["runevault.request_id"])).size, spans.length, "one span a request");
@@ -101,7 +105,16 @@ Deno.test("each request is one span with its user, entity and request id, and no
   }
   const { "service.name": service, "deployment.environment.name": environment } = collector.resources[0]!;
   deepEqual([service, environment], ["runevault", "test"]);
-  const secrets = [token, client_token, accessor, "correct-horse", "battery-staple", "my-password-in", "plaintext"];
+  const secrets = [
+    token,
+    client_token,
+    accessor,
+    "correct-horse",
+    "battery-staple",
+    "my-password-in",
+    "plaintext",
+    "words-of-a-stranger",
+  ];
   for (const secret of secrets) equal(collector.text.includes(secret), false, secret);
 });
 
