@@ -4,10 +4,12 @@
  * @module
  */
 
+import { FileRotation } from "../vault/audit/rotation.ts";
 import { openTrail } from "../vault/audit/recovery.ts";
 import type { AuditTrail } from "../vault/audit/trail.ts";
 import { TrailReader } from "../vault/audit/trail_reader.ts";
 import type { Logger, SealKey, Store } from "../vault/mod.ts";
+import { openMirror } from "./audit_mirrors/mod.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config } from "./config.ts";
 
@@ -37,8 +39,13 @@ export async function openAudit(config: Config, around: AuditSurroundings): Prom
     around.logger.log("warn", "audit_off", { hint: "nobody will know who did what: give --audit-file a path" });
     return {};
   }
+  const { auditMirror, auditRotation } = config;
+  const { logger } = around;
+  const mirror = auditMirror === undefined ? undefined : await openMirror(auditMirror, dataDir, logger);
   const trail = await openTrail({
     ...around,
+    mirror,
+    rotation: new FileRotation(auditFile, auditRotation, systemClock, logger),
     clock: systemClock,
     random: systemRandom,
     path: auditFile,

@@ -10,7 +10,9 @@ import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml
 import { type EnvelopeV1Policy, type LogLevel, type RollbackChoice, VaultError, YAML_MAX_USERS } from "../vault/mod.ts";
 import { yamlProblem } from "../vault/yaml_problem.ts";
 import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
+import type { RotationSettings } from "../vault/audit/rotation.ts";
 import { quoteName } from "../vault/names.ts";
+import { type MirrorSetting, parseMirror } from "./audit_mirrors/mod.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
 import type { LogFormat } from "./logger.ts";
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mod.ts";
@@ -75,6 +77,8 @@ export interface Config {
   /** Path of the audit file; null: nothing is recorded. */
   readonly auditFile: string | null;
   readonly auditNewKey: boolean;
+  readonly auditMirror: MirrorSetting | undefined;
+  readonly auditRotation: RotationSettings;
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
   readonly dev: boolean;
@@ -208,12 +212,28 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     rollback: { accept: raw.flag("accept_rollback"), keepTokens: raw.flag("keep_tokens") },
     auditFile: offOr(raw.text("audit_file"), `${dataDir}/audit.log`),
     auditNewKey: raw.flag("audit_new_key"),
+    auditMirror: mirrorOf(raw.text("audit_mirror")),
+    auditRotation: {
+      maxBytes: (raw.integer("audit_max_mb") ?? 256) * 1_000_000 || Infinity,
+      maxAgeMs: times(raw.integer("audit_max_hours"), 3_600_000),
+      keepMs: times(raw.integer("audit_keep_days"), 86_400_000),
+      compresses: raw.choice("audit_compress", ["gzip", "off"]) !== "off",
+    },
     logFormat: raw.choice("log_format", ["text", "json", "journal"]),
     logLevel: raw.choice("log_level", ["debug", "info", "warn", "error"]) ?? "info",
     dev,
   };
   assertConsistent(config);
   return Object.freeze(config);
+}
+
+/** 0 is as good as nothing. */
+function times(count: number | undefined, milliseconds: number): number | undefined {
+  return count ? count * milliseconds : undefined;
+}
+
+function mirrorOf(text: string | undefined): MirrorSetting | undefined {
+  return text === undefined || text === "off" ? undefined : parseMirror(text);
 }
 
 /** The raw text of the deprecated variable, which was the team secret where none was set. */

@@ -103,6 +103,22 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
   option("audit_file", "string", "the audit trail (default <data>/audit.log; `off`: nothing is recorded)", {
     placeholder: "FILE",
   }),
+  option(
+    "audit_mirror",
+    "string",
+    "a second place for the trail: stdout, udp://HOST:514, tcp://HOST:514, unix:///dev/log",
+    {
+      placeholder: "PLACE",
+    },
+  ),
+  option("audit_max_mb", "integer", "move the audit file away when it has so many MB (default 256; 0: never)", {
+    placeholder: "N",
+  }),
+  option("audit_max_hours", "integer", "move it away after so many hours (default 0: never)", { placeholder: "N" }),
+  option("audit_keep_days", "integer", "remove moved audit files after so many days (default 0: never)", {
+    placeholder: "N",
+  }),
+  option("audit_compress", "string", "moved audit files: gzip (default) or off", { placeholder: "HOW" }),
   option("audit_new_key", "boolean", "begin a new series of audit keys where the next key is lost"),
   option("log_format", "string", "text (default on a terminal), json (default elsewhere) or journal (for journald)", {
     placeholder: "FORMAT",

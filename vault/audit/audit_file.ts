@@ -40,7 +40,8 @@ export class AuditFile {
 
   /** Makes what was added durable. */
   sync(): Promise<void> {
-    return this.#syncing = this.#file.syncData();
+    const file = this.#file;
+    return this.#syncing = this.#syncing.catch(() => {}).then(() => file.syncData());
   }
 
   /** Opens the path again: whoever rotates logs has moved the file away. */
@@ -57,8 +58,9 @@ export class AuditFile {
 
   /** What is in the former file must be durable too, and a file that is being synced can't be closed. */
   #letGo(file: Deno.FsFile): void {
-    const close = () => file.close();
-    this.#syncing.then(() => file.syncData()).then(close, close);
+    this.#syncing = this.#syncing.catch(() => {}).then(() => file.syncData()).finally(() => file.close());
+    // Whoever syncs next is told.
+    this.#syncing.catch(() => {});
   }
 }
 

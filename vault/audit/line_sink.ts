@@ -21,14 +21,22 @@ export interface Mirror {
   close(): Promise<void>;
 }
 
+/** Moves files away that are full or old. */
+export interface Rotation {
+  /** Whether the file was moved away, so that a new one is to be begun. */
+  moveAway(file: AuditFile, position: ChainPosition): boolean;
+  /** Waits for what it does beside. */
+  close(): Promise<void>;
+}
+
 /** What lines are written with. */
 export interface LineSinkParts {
   readonly file: AuditFile;
   readonly keyFile: Pick<KeyFile, "write" | "close">;
   readonly logger: Logger;
   readonly mirror?: Mirror | undefined;
-  /** Called when lines have become durable; it may replace the file. */
-  readonly afterSync?: ((file: AuditFile, position: ChainPosition) => void) | undefined;
+  /** Asked when lines have become durable: the file may be moved away then. */
+  readonly rotation?: Rotation | undefined;
 }
 
 /** What a file was lacking that can be written again. */
@@ -143,6 +151,7 @@ export class LineSink {
     clearTimeout(this.#retryTimer);
     await this.#syncing;
     await lastly();
+    await this.#in.rotation?.close();
     this.#in.file.close();
     this.#in.keyFile.close();
     await this.#in.mirror?.close();
@@ -203,13 +212,18 @@ export class LineSink {
     this.#onMended(mended);
   }
 
+  #rotate(): void {
+    if (this.#isClosed || this.#trouble !== null) return;
+    if (this.#in.rotation?.moveAway(this.#in.file, this.#position)) this.#in.file.reopen();
+  }
+
   async #sync(): Promise<void> {
     const position = this.#position;
     try {
       await this.#in.file.sync();
       if (this.#trouble === null) this.#synced = position.sequence;
       await this.#in.keyFile.write(position);
-      this.#in.afterSync?.(this.#in.file, position);
+      this.#rotate();
     } catch (error) {
       this.#breakDown(error);
     }

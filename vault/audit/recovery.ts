@@ -36,7 +36,7 @@ export interface OpenTrailOptions {
   /** Whether to begin a new series of keys where the next one is lost. */
   readonly mayBeginAnew?: boolean;
   readonly mirror?: Mirror | undefined;
-  readonly afterSync?: LineSinkParts["afterSync"];
+  readonly rotation?: LineSinkParts["rotation"];
 }
 
 /** The end of a chain without its key. */

@@ -15,12 +15,28 @@ export interface TrailFile {
   readonly first: number | null;
 }
 
-/** Names that rotation gives to former files: ours (`audit-….log`, `.gz`) and logrotate's (`audit.log.1`, `audit.log-20260320`). */
+/** Names that rotation gives to former files: ours, and logrotate's (`audit.log.1`, `audit.log-20260320`), packed or not. */
 function isFormer(name: string, current: string): boolean {
   const bare = name.endsWith(".gz") ? name.slice(0, -3) : name;
+  return /^(\.[0-9]+|-[0-9]{8})$/.test(bare.startsWith(current) ? bare.slice(current.length) : "") ||
+    isOwnFormer(bare, current);
+}
+
+const DIGITS = 16;
+
+/** The name that our rotation gives to the file `current`, which ends with this entry: `audit-0000000000001234.log`. */
+export function formerName(current: string, last: number): string {
+  const extension = current.endsWith(".log") ? ".log" : "";
+  const stem = current.slice(0, current.length - extension.length);
+  return `${stem}-${String(last).padStart(DIGITS, "0")}${extension}`;
+}
+
+/** Whether our rotation made this name. */
+export function isOwnFormer(name: string, current: string): boolean {
+  const bare = name.endsWith(".gz") ? name.slice(0, -3) : name;
   const stem = current.replace(/\.log$/, "");
-  return /^\.[0-9]+$|^-[0-9]{8}$/.test(bare.startsWith(current) ? bare.slice(current.length) : "?") ||
-    (bare.startsWith(`${stem}-`) && bare.endsWith(".log") && current.endsWith(".log"));
+  const digits = bare.slice(stem.length + 1, stem.length + 1 + DIGITS);
+  return /^[0-9]{16}$/.test(digits) && bare === formerName(current, Number(digits));
 }
 
 /**

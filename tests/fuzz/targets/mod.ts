@@ -14,6 +14,7 @@ export const TARGETS: Readonly<Record<string, LoadTarget>> = {
   rates: async () => (await import("./rates.ts")).target,
   durations: async () => (await import("./durations.ts")).target,
   days: async () => (await import("./days.ts")).target,
+  audit_lines: async () => (await import("./audit_lines.ts")).target,
   addresses: async () => (await import("./addresses.ts")).target,
   envelopes: async () => (await import("./envelopes.ts")).target,
   protobuf: async () => (await import("./protobuf.ts")).target,
