@@ -123,7 +123,7 @@ function fieldsOfUrl(url: string): Map<string, string> {
 
 function fieldsOfPairs(text: string): Map<string, string> {
   const fields = new Map<string, string>();
-  const pair = /\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S*))\s*/y;
+  const pair = /\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?!')\S*))\s*/y;
   let at = 0;
   while (at < text.length) {
     pair.lastIndex = at;

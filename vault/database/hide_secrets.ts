@@ -15,21 +15,20 @@ const MAX_LENGTH = 500;
  */
 export function hideSecrets(text: string, secrets: readonly string[]): string {
   let hidden = text.slice(0, 4 * MAX_LENGTH);
-  for (const secret of secrets.flatMap(spellings)) hidden = withoutPartsOf(hidden, secret);
+  for (const secret of secrets) hidden = withoutPartsOf(hidden, spellings(secret));
   return hidden.slice(0, MAX_LENGTH);
 }
 
 function spellings(secret: string): string[] {
   if (secret === "") return [];
   const all = [secret, encodeURIComponent(secret), secret.replaceAll("'", "''"), secret.replaceAll("\\", "\\\\")];
-  return [...new Set(all)].sort((a, b) => b.length - a.length);
+  return [...new Set(all)];
 }
 
-function withoutPartsOf(text: string, secret: string): string {
-  const shortest = Math.min(MIN_PART, secret.length);
+function withoutPartsOf(text: string, spellings: readonly string[]): string {
   let out = "";
   for (let at = 0; at < text.length;) {
-    const length = longestPart(text, at, secret, shortest);
+    const length = Math.max(0, ...spellings.map((secret) => longestPart(text, at, secret)));
     out += length === 0 ? text[at] : "[password]";
     at += Math.max(length, 1);
   }
@@ -37,7 +36,8 @@ function withoutPartsOf(text: string, secret: string): string {
 }
 
 /** How much of the text from here on is a part of the secret; 0: less than counts. */
-function longestPart(text: string, at: number, secret: string, shortest: number): number {
+function longestPart(text: string, at: number, secret: string): number {
+  const shortest = Math.min(MIN_PART, secret.length);
   if (!secret.includes(text.slice(at, at + shortest)) || at + shortest > text.length) return 0;
   let length = shortest;
   while (at + length < text.length && secret.includes(text.slice(at, at + length + 1))) length++;
