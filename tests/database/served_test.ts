@@ -9,6 +9,7 @@ import { Identity } from "../../proto/gen/runevault/v1/identity_pb.ts";
 import { AdminHttp, cli, eventually, VaultClient } from "../clients.ts";
 import { hasHvac, PYTHON } from "../identity/_hvac.ts";
 import { ServedApi } from "../identity/_served.ts";
+import { findTracesBelow } from "../secret_traces.ts";
 import {
   serversAreThere,
   startMariaDb,
@@ -38,9 +39,19 @@ for (const kind of ["mysql", "postgresql"] as const) {
       await t.step("hvac", () => byHvac(api, server));
       await t.step("node-vault", () => byNodeVault(api, server));
       await t.step("the command line", () => byCommandLine(api, server));
-      await t.step("every face ends what a token leased", () => overEveryFace(api, server));
+      const kept = { password: "" };
+      await t.step(
+        "every face ends what a token leased",
+        async () => void Object.assign(kept, await overEveryFace(api, server)),
+      );
       deepEqual(await server.accounts("v-"), []);
-      for (const secret of [VAULT_PASSWORD, "alice-password"]) ok(!api.server.log.includes(secret));
+      const secrets = {
+        "the vault's password": VAULT_PASSWORD,
+        "a user's": "alice-password",
+        "an account's": kept.password,
+      };
+      deepEqual(await findTracesBelow(api.server.dataDir, secrets), [], "store, audit trail and all");
+      for (const secret of Object.values(secrets)) ok(!api.server.log.includes(secret));
     },
   });
 }
@@ -129,7 +140,8 @@ async function byCommandLine(api: ServedApi, server: TestServer): Promise<void> 
   equal(await run(["lease", "list"]), "");
 }
 
-async function overEveryFace(api: ServedApi, server: TestServer): Promise<void> {
+/** Returns one of the accounts that were made. */
+async function overEveryFace(api: ServedApi, server: TestServer): Promise<{ password: string }> {
   using admin = AdminHttp.of(api.server);
   using grpc = VaultClient.of(api.server);
   const must = async (method: string, path: string, body?: unknown) => {
@@ -171,7 +183,8 @@ async function overEveryFace(api: ServedApi, server: TestServer): Promise<void> 
   await gone("a login's account, revoked by itself");
 
   const { client_token, accessor } = await logIn();
-  await lease(await child(client_token));
+  const last = await lease(await child(client_token));
   await must("POST", "auth/token/revoke-accessor", { accessor });
   await gone("a child's account, with the login that is revoked by accessor");
+  return last;
 }
