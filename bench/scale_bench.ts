@@ -25,6 +25,7 @@ interface Subject {
   readonly server: StartedServer;
   readonly readyMs: number;
   readonly residentMb: number;
+  readonly startCpuSeconds: number;
   readonly checks: number[];
   readonly issues: number[];
 }
@@ -41,17 +42,23 @@ function at(share: number, values: readonly number[]): string {
 async function open(users: number): Promise<Subject> {
   const dir = await Deno.makeTempDir({ prefix: "runevault-scale-" });
   await seedDataFolder(dir, users);
-  // The first start writes the YAML file, the second is the usual one.
+  // The first start writes the YAML files, the second is the usual one.
   await (await StartedServer.start({ dataDir: dir })).stop();
   const began = performance.now();
   const server = await StartedServer.start({ dataDir: dir });
   const readyMs = performance.now() - began;
+  const startCpuSeconds = await mainThreadSeconds(server);
   await new Promise((resolve) => setTimeout(resolve, 5000));
-  return { users, dir, server, readyMs, residentMb: await residentMb(server), checks: [], issues: [] };
+  return { users, dir, server, readyMs, residentMb: await residentMb(server), startCpuSeconds, checks: [], issues: [] };
 }
 
 async function residentMb({ pid }: StartedServer): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(await Deno.readTextFile(`/proc/${pid}/status`))![1]) / 1000;
+}
+
+/** CPU time of the thread that serves: what a start takes on a machine with nothing else to do. */
+async function mainThreadSeconds({ pid }: StartedServer): Promise<number> {
+  return Number((await Deno.readTextFile(`/proc/${pid}/task/${pid}/schedstat`)).split(" ")[0]) / 1e9;
 }
 
 async function timedMs(work: () => Promise<unknown>): Promise<number> {
@@ -144,7 +151,8 @@ async function report(subjects: readonly Subject[]): Promise<void> {
     using admin = AdminHttp.of(subject.server);
     const { users } = await admin.expect<StatusReport>("GET", "/status");
     print(`\n${subject.users} users (${users} at the end)`);
-    print(`  start to ready    ${(subject.readyMs / 1000).toFixed(2)} s`);
+    const cpu = subject.startCpuSeconds.toFixed(2);
+    print(`  start to ready    ${(subject.readyMs / 1000).toFixed(2)} s, of which the main thread worked ${cpu} s`);
     const after = (await residentMb(subject.server)).toFixed(0);
     print(`  resident          ${subject.residentMb.toFixed(0)} MB after the start, ${after} MB after all this`);
     const ratio = (p99(subject) / p99(subjects[0]!)).toFixed(2);

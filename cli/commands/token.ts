@@ -11,6 +11,7 @@ import { parseExpires, parseGrace } from "../durations.ts";
 import { errorText, escapeControls, facts, messageLine, showExpiry, table } from "../format.ts";
 import type { Io } from "../io.ts";
 import { type CliContext, examples, type GlobalOptions, type Root } from "../program.ts";
+import { answerPaged } from "../paged.ts";
 import { answer, connect, type Question } from "../session.ts";
 
 /** Adds the commands for user tokens. */
@@ -52,8 +53,12 @@ export function addTokenCommands(root: Root, { io }: CliContext): void {
   token.command("list").description("List the tokens of all users; the tokens themselves are not known.")
     .addHelpText("after", examples("runevault token list", "runevault token list --json"))
     .action(async (_options, command) => {
-      const question: Question = { method: "GET", path: "/tokens" };
-      await answer<{ tokens: TokenRow[] }>(io, command.optsWithGlobals(), question, ({ tokens }) => showList(tokens));
+      await answerPaged<TokenRow>(io, command.optsWithGlobals(), {
+        path: "/tokens",
+        key: "tokens",
+        nameOf: (row) => row.user,
+        show: showList,
+      });
     });
 
   token.command("show").description("Show what is known of a user's token.")

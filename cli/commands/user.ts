@@ -9,6 +9,7 @@ import type { LoginRow, UserRow } from "../../admin/wire.ts";
 import { facts, messageLine, showExpiry, table } from "../format.ts";
 import { commaList } from "../numbers.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
+import { answerPaged } from "../paged.ts";
 import { answer, type Question } from "../session.ts";
 import { addCutoffCommands } from "./user_cutoff.ts";
 
@@ -19,8 +20,12 @@ export function addUserCommands(root: Root, { io }: CliContext): void {
   user.command("list").description("List the users, also those without a token.")
     .addHelpText("after", examples("runevault user list"))
     .action(async (_options, command) => {
-      const question: Question = { method: "GET", path: "/users" };
-      await answer<{ users: UserRow[] }>(io, command.optsWithGlobals(), question, ({ users }) => showList(users));
+      await answerPaged<UserRow>(io, command.optsWithGlobals(), {
+        path: "/users",
+        key: "users",
+        nameOf: (row) => row.name,
+        show: showList,
+      });
     });
 
   user.command("show").description("Show one user: token, and which keys have left the vault to them.")
