@@ -7,6 +7,7 @@
  */
 
 import { createRequire } from "node:module";
+import { doubleWorkers } from "./double_workers.ts";
 import { steadyProgram } from "./steady_program.ts";
 
 /** What the program may do. It never runs another program, and never asks for more (`--no-prompt`). */
@@ -49,6 +50,10 @@ export interface Compiled {
  * @param output The file to write, relative to the repository, which must be the current folder.
  */
 export async function compileProgram(target: string, output: string): Promise<Compiled> {
+  const doubles = await doubleWorkers(".");
+  if (doubles.length > 0) {
+    return { ok: false, said: `workers of one name, any of which might be embedded: ${doubles}\n` };
+  }
   await collectNative(NATIVE_PACKAGES[target] ?? []);
   // One platform's runtime can't stand in for another's.
   const platform = target === Deno.build.target ? [] : ["--target", target];

@@ -3,9 +3,10 @@
  * source with the same Deno gets the same bytes.
  *
  * `deno compile --bundle` gives the bundle and each worker a random name, keeps the time at which every embedded file was
- * written, and embeds the files of npm packages in an order that it draws. Here each name follows from where its text
- * lies among the others of its kind, which is the same each time; times are one time; and the files are laid out anew, in
- * the order of their paths.
+ * written, and embeds the files of npm packages in an order that it draws, each with what it found out about its code: for
+ * one that isn't code, an error that names the folder of whoever compiles. Here each name follows from where its text lies
+ * among the others of its kind, which is the same each time; times are one time; the errors go; and the files are laid out
+ * anew, in the order of their paths.
  *
  * A program of the ELF format ends so: length and list of the embedded files (JSON), length and bytes of all of them, a
  * mark, and a trailer with the length of what was appended. A Mach-O program is signed over its bytes by the compiler,
@@ -39,7 +40,7 @@ interface EmbeddedFile {
   n: string;
   /** Its bytes. */
   o: Place;
-  /** What its module's code became, where that is something else. */
+  /** What was found out about its code; without it, the runtime finds out when the code is loaded. */
   c?: Place;
   /** When it was written, in milliseconds. */
   t?: number;
@@ -94,6 +95,7 @@ function sorted(entries: Entry[], names: ReadonlyMap<string, string>): Entry[] {
     if ("Dir" in entry) sorted(entry.Dir.e, names);
     else {
       entry.File.n = names.get(entry.File.n) ?? entry.File.n;
+      delete entry.File.c;
       if (entry.File.t !== undefined) entry.File.t = FIXED_MS;
     }
   }
@@ -108,6 +110,7 @@ function layOut(entries: readonly Entry[], data: Buffer): Buffer {
   for (const place of placesOf(entries)) {
     const [from, length] = place;
     const known = moved.get(`${from}+${length}`);
+    if (from + length > data.length) throw new Error("the list of embedded files leads out of them");
     if (known === undefined) {
       moved.set(`${from}+${length}`, offset);
       parts.push(data.subarray(from, from + length));
@@ -115,14 +118,12 @@ function layOut(entries: readonly Entry[], data: Buffer): Buffer {
     place[0] = known ?? offset;
     if (known === undefined) offset += length;
   }
-  if (offset !== data.length) throw new Error("the embedded files are not those of the list");
   return Buffer.concat(parts);
 }
 
-/** The places of all files, in the order of the list; what modules became goes last. */
+/** The places of all files, in the order of the list. */
 function placesOf(entries: readonly Entry[]): Place[] {
-  const files = filesOf(entries);
-  return [...files.map((file) => file.o), ...files.flatMap((file) => file.c === undefined ? [] : [file.c])];
+  return filesOf(entries).map((file) => file.o);
 }
 
 function filesOf(entries: readonly Entry[]): EmbeddedFile[] {

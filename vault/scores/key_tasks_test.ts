@@ -36,6 +36,6 @@ Deno.test("key tasks refuse bad requests at once, and end when they are cancelle
 });
 
 Deno.test("a key task whose thread crashes fails with internal", async () => {
-  const workerUrl = new URL("../../tests/fakes/score_worker.ts", import.meta.url).href;
+  const workerUrl = new URL("../../tests/fakes/pretended_score_worker.ts", import.meta.url).href;
   await rejects(generateKeySetInThread({ dimension: 384, keyId: "k", now: 0 }, { workerUrl }), refused("internal"));
 });

@@ -9,7 +9,7 @@ import { MAX_BLOB_LENGTH } from "./score_message.ts";
 import { ScoreWorkers, type ScoreWorkersOptions } from "./score_workers.ts";
 import { FheSecretKey } from "./secret_key.ts";
 
-const FAKE_WORKER = new URL("../../tests/fakes/score_worker.ts", import.meta.url).href;
+const FAKE_WORKER = new URL("../../tests/fakes/pretended_score_worker.ts", import.meta.url).href;
 
 function someKey(dimension = 1024): ScoreKey {
   const coefficients = sampleSecret(new RandomWords(seededRandom(`pool ${dimension}`)));
