@@ -6,6 +6,7 @@
  */
 
 import type { RawValues } from "./config.ts";
+import { assertOwnFolder } from "./data_folder.ts";
 import { Daemon, type ServeOutput, type Undo } from "./daemon.ts";
 import { readSources } from "./sources.ts";
 
@@ -33,6 +34,7 @@ export async function withOfflineVault<T>(
   work: (adminSocket: string) => Promise<T>,
   more: RawValues = {},
 ): Promise<T> {
+  await assertOwnFolder(dataDir);
   Deno.umask(0o077);
   const undo: Undo[] = [];
   try {

@@ -69,7 +69,7 @@ const NEEDS: readonly Need[] = [
     remedy: "apt-get install prometheus",
   },
   {
-    tests: "a disk that is full, on a small file system of its own",
+    tests: "a disk that is full, on a small file system of its own; a restore for another user",
     isMet: () => Promise.resolve(Deno.uid() === 0),
     remedy: "run as root (no package)",
   },

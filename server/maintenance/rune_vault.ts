@@ -9,6 +9,7 @@ import { VaultError } from "../../vault/mod.ts";
 import { readFile } from "../../vault/files/read_file.ts";
 import { makePrivateFolder, writeNewPrivateFile } from "../../vault/storage/private_files.ts";
 import { removeTree } from "../backup/staging.ts";
+import { assertOwnFolder } from "../data_folder.ts";
 import { assertMatchingPair } from "../tls/mod.ts";
 import { parseEnvFile } from "./env_file.ts";
 
@@ -160,6 +161,7 @@ function remarksOf(env: ReadonlyMap<string, string>): string[] {
  */
 export async function placeImport(plan: ImportPlan, dataDir: string): Promise<() => Promise<void>> {
   Deno.umask(0o077);
+  await assertOwnFolder(dataDir);
   const files = await contentOf(plan, dataDir);
   for (const path of [`${dataDir}/runevault.db`, ...files.keys()]) await assertAbsent(path, dataDir);
   const isNew = await isAbsent(dataDir);

@@ -7,7 +7,7 @@
 import { VaultError } from "../../vault/mod.ts";
 import { systemClock, systemRandom } from "../clock.ts";
 import type { Config, RawValues } from "../config.ts";
-import { takeDataFolder } from "../data_folder.ts";
+import { assertOwnFolder, takeDataFolder } from "../data_folder.ts";
 import { autoTlsOptions } from "../listener_tls.ts";
 import { readSources } from "../sources.ts";
 import {
@@ -107,6 +107,7 @@ async function withTlsFolder<T>(
   if (config.tls === "files") {
     throw new VaultError("precondition_failed", "With --tls files the certificate is its owner's to replace");
   }
+  await assertOwnFolder(config.dataDir);
   const folder = await takeDataFolder(config.dataDir);
   try {
     const around = { clock: systemClock, random: systemRandom, logger: { log: () => {} }, credentialsDir };

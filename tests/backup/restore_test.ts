@@ -231,3 +231,23 @@ Deno.test("a restored vault whose seal key was exchanged doesn't start, and name
   equal(code, 78);
   ok(log.includes(foreign.fingerprint));
 });
+
+Deno.test({
+  name:
+    "root restores for whoever owns the folder, and works on nobody's folder without a server otherwise [run as root]",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using place = await temporaryFolder();
+    const { file } = await backedUp(place, ["--recipient", RECIPIENT]);
+    const dataDir = `${place.path}/target`;
+    await Deno.mkdir(dataDir, { mode: 0o700 });
+    await Deno.chown(dataDir, 4711, 4711);
+    await restoreBackup({ file, dataDir, identity: () => Promise.resolve({ identities: [IDENTITY] }) });
+    for (const path of ["runevault.db", "seal.key", "runevault.lock", "audit.log"]) {
+      equal((await Deno.stat(`${dataDir}/${path}`)).uid, 4711, path);
+    }
+    const { code, stderr } = await run(dataDir, ["backup", `${place.path}/again.age`]);
+    equal(code, 78);
+    match(stderr, /belongs to user 4711[^]*sudo -u '#4711' runevault/);
+  },
+});
