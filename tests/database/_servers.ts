@@ -30,6 +30,10 @@ export interface TestServer extends AsyncDisposable {
   admin(sql: string): Promise<Record<string, unknown>[]>;
   /** Runs a statement as the account that the vault has. */
   asVault(sql: string): Promise<void>;
+  /** Runs a statement as an account. */
+  runAs(username: string, password: string, sql: string): Promise<void>;
+  /** Has the server say nothing, or go on. */
+  freeze(isFrozen: boolean): void;
   /** Whether somebody is let in. */
   logsIn(username: string, password: string): Promise<boolean>;
   /** Opens a session that stays; the function tells whether it still answers. */
@@ -117,6 +121,12 @@ class Process {
     }
   }
 
+  /** With all the processes that it has started. */
+  freeze(isFrozen: boolean): void {
+    const { pid } = this.#child!;
+    for (const one of [pid, ...childrenOf(pid)]) Deno.kill(one, isFrozen ? "SIGSTOP" : "SIGCONT");
+  }
+
   async stop(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
@@ -129,6 +139,11 @@ class Process {
     await this.stop();
     await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+function childrenOf(pid: number): number[] {
+  const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`);
+  return text.split(" ").filter((one) => one !== "").map(Number);
 }
 
 /** A folder whose owner is another user. */
@@ -172,6 +187,11 @@ export async function startMariaDb(): Promise<TestServer> {
   await query(`GRANT SELECT ON mysql.* TO '${VAULT_USER}'@'%'`);
   const connect = (user: string, password: string) =>
     mysql.createConnection({ host: "127.0.0.1", port, user, password, connectTimeout: 5000 });
+  const runAs = async (user: string, password: string, sql: string) => {
+    const connection = await connect(user, password);
+    await connection.query(sql);
+    await connection.end();
+  };
   return {
     kind: "mysql",
     pluginName: "mysql-database-plugin",
@@ -183,11 +203,9 @@ export async function startMariaDb(): Promise<TestServer> {
     revocation: ["DROP USER '{{name}}'@'%'"],
     dropByHand: async (username) => void await query(`DROP USER '${username}'@'%'`),
     admin: query,
-    asVault: async (sql) => {
-      const connection = await connect(VAULT_USER, VAULT_PASSWORD);
-      await connection.query(sql);
-      await connection.end();
-    },
+    asVault: (sql) => runAs(VAULT_USER, VAULT_PASSWORD, sql),
+    runAs,
+    freeze: (isFrozen) => server.freeze(isFrozen),
     logsIn: async (user, password) => {
       try {
         const connection = await connect(user, password);
@@ -259,11 +277,12 @@ export async function startPostgres({ isDurable = false } = {}): Promise<TestSer
   await query(`GRANT pg_signal_backend TO ${VAULT_USER}`);
   await query(`GRANT SELECT ON notes TO ${VAULT_USER} WITH GRANT OPTION`);
   await query(`GRANT CONNECT ON DATABASE app TO ${VAULT_USER} WITH GRANT OPTION`);
-  const asVault = async (sql: string) => {
-    const client = connect(VAULT_USER, VAULT_PASSWORD);
+  const runAs = async (user: string, secret: string, sql: string) => {
+    const client = connect(user, secret);
     await client.unsafe(sql);
     await client.end({ timeout: 1 });
   };
+  const asVault = (sql: string) => runAs(VAULT_USER, VAULT_PASSWORD, sql);
   return {
     kind: "postgresql",
     pluginName: "postgresql-database-plugin",
@@ -277,6 +296,8 @@ export async function startPostgres({ isDurable = false } = {}): Promise<TestSer
     dropByHand: (username) => asVault(`REVOKE ALL ON notes FROM "${username}"; DROP ROLE "${username}"`),
     admin: query,
     asVault,
+    runAs,
+    freeze: (isFrozen) => server.freeze(isFrozen),
     logsIn: async (user, secret) => {
       const client = connect(user, secret);
       try {
