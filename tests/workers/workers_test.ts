@@ -87,6 +87,21 @@ Deno.test("the metrics are the sum of all threads", async () => {
   equal(count("decrypt_metadata", "error"), 7);
 });
 
+Deno.test("each call is in the audit trail before its answer, whatever thread it came in by", async () => {
+  const token = await admin.issue("audited", "busy");
+  const { envelopes } = (await client(0).seal(token, ["a", "b", "c"])).message!;
+  const ended = await together<Pick<Ended<unknown>, "code">>(CALLERS, (index) => {
+    return index % 2 === 0 ? client(index).manifest(token) : client(index).open(token, envelopes);
+  });
+  ok(ended.every(({ code }) => code === status.OK));
+  const lines = (await Deno.readTextFile(`${server.dataDir}/audit.log`)).trimEnd().split("\n");
+  const entries = lines.map((line) => JSON.parse(line)).filter(({ user }) => user === "audited");
+  const operations = tally(entries.filter(({ face }) => face === "grpc").map(({ operation }) => operation));
+  deepEqual(operations, { seal_metadata: 1, get_agent_manifest: CALLERS / 2, decrypt_metadata: CALLERS / 2 });
+  const opened = entries.filter(({ operation }) => operation === "decrypt_metadata");
+  ok(opened.every(({ agent_id, resource }) => resource.opened[agent_id] === 3), JSON.stringify(opened[0]));
+});
+
 Deno.test("envelopes open on every connection, in order, and a bad one is named", async () => {
   const token = await admin.issue("batches", "busy");
   const other = await admin.issue("other_author", "busy");
