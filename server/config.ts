@@ -109,10 +109,14 @@ function legacyTls(env: (name: string) => string | undefined): RawValues {
   return env("VAULT_TLS_CERT") && env("VAULT_TLS_KEY") ? { tls: "files" } : {};
 }
 
+/** What may be shown of an unknown key: where a quote is missing, a secret stands in a key's place. */
+const LIKE_A_KEY = /^[a-z][a-z_]{0,30}$/;
+
 /**
  * Reads `runevault.yml`.
  *
- * @throws {VaultError} `config_invalid` for YAML that isn't a mapping, or that has an unknown key, which it names.
+ * @throws {VaultError} `config_invalid` for YAML that isn't a mapping, or that has an unknown key, which it names
+ *   where it looks like one.
  */
 export function valuesFromFile(path: string, text: string): RawValues {
   if (text.length > MAX_FILE_CHARS) {
@@ -134,9 +138,13 @@ export function valuesFromFile(path: string, text: string): RawValues {
   const known = new Set(SERVE_OPTIONS.filter((option) => !option.once).map((option) => option.key));
   const unknown = Object.keys(values).find((key) => !known.has(key) || key === "config");
   if (unknown === undefined) return values as RawValues;
-  throw new VaultError("config_invalid", `${path}: unknown key ${quoteName(unknown)}`, {
-    hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}`,
-  });
+  throw new VaultError(
+    "config_invalid",
+    `${path}: unknown key${LIKE_A_KEY.test(unknown) ? ` ${quoteName(unknown)}` : ""}`,
+    {
+      hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}`,
+    },
+  );
 }
 
 /** What settings have no use for is refused, and a number is the text that it was written as. */
