@@ -25,6 +25,7 @@ import {
 import { assertSealOpens } from "../vault/bootstrap.ts";
 import { pastOf, type TrailPast } from "../vault/rollback/past.ts";
 import { assertAccepted, type Rollback, rollbackOf } from "../vault/rollback/rollback.ts";
+import { checkDatabase } from "../vault/storage/sqlite_copy.ts";
 import { assertPrivateIfThere, removeIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
 import { VERSION } from "../version.ts";
 import { Backups, removeLeftSnapshots } from "./backup/backups.ts";
@@ -57,6 +58,8 @@ import { assertWorkersPossible } from "./workers.ts";
 
 /** Whoever logs in waits for a core; the rest of the vault needs the others. */
 const MAX_PASSWORD_THREADS = 4;
+/** How much longer than loading the store its check may hold up a start. */
+const MAX_CHECK_MS = 2000;
 
 /** What a terminal gets from the server besides its log. */
 export interface ServeOutput {
@@ -184,7 +187,9 @@ export class Daemon {
     const store = this.#store = new TimedStore(sqlite, () => systemClock.monotonic());
     const closeStore = () => store.close();
     this.#undo.push(closeStore);
+    const damage = checkDatabase(`${config.dataDir}/runevault.db`);
     const state = await VaultState.load(store);
+    await this.#assertWhole(damage);
     const isEmpty = state.sequence === 0;
     const past = await this.#past(store, state);
     const rollback = rollbackOf(state, past);
@@ -237,6 +242,28 @@ export class Daemon {
     const { dataDir, rollback: choice } = this.#config;
     if (rollback === null || rollback.replay !== null || choice.keepTokens) return;
     await removeIfThere(`${dataDir}/admin.token`);
+  }
+
+  /**
+   * Refuses a damaged store. One of millions of records takes longer than a start may: it is served meanwhile, and what
+   * is found then ends the process.
+   */
+  async #assertWhole(damage: Promise<string | null>): Promise<void> {
+    const { promise: patience, resolve } = Promise.withResolvers<null>();
+    const timer = setTimeout(() => resolve(null), MAX_CHECK_MS);
+    const found = await Promise.race([damage, patience]);
+    clearTimeout(timer);
+    if (found !== null) throw this.#damaged(found);
+    void damage.then((late) => {
+      if (late !== null) this.#stop.reject(this.#damaged(late));
+    });
+  }
+
+  #damaged(reason: string): VaultError {
+    const path = `${this.#config.dataDir}/runevault.db`;
+    return new VaultError("config_invalid", `The database ${path} is damaged: ${reason}`, {
+      hint: "look at the disk, then restore a backup (`runevault restore`); nothing was changed",
+    });
   }
 
   async #suppliedSecret(isEmpty: boolean): Promise<Uint8Array | undefined> {

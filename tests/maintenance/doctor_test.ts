@@ -81,7 +81,7 @@ Deno.test("a clock that is behind, a short team secret, a port that another prog
   {
     using db = new DatabaseSync(`${folder.path}/runevault.db`);
     const value = JSON.stringify({ value: Date.now() + 3_600_000 });
-    db.prepare("INSERT OR REPLACE INTO records VALUES ('meta', 'clock_tick', ?)").run(value);
+    db.prepare("INSERT OR REPLACE INTO records (kind, key, value) VALUES ('meta', 'clock_tick', ?)").run(value);
   }
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const env = { ...QUIET, RUNEVAULT_GRPC_ADDR: `127.0.0.1:${(taken.addr as Deno.NetAddr).port}` };
@@ -103,7 +103,7 @@ Deno.test("an account that couldn't be taken away and a database that is gone ar
       account: { username: "v-app-1", place: "db.example:5432" },
       expiresAt: 0,
     };
-    db.prepare("INSERT INTO records VALUES ('lease', ?, ?)").run(lease.id, JSON.stringify(lease));
+    db.prepare("INSERT INTO records (kind, key, value) VALUES ('lease', ?, ?)").run(lease.id, JSON.stringify(lease));
   }
   const { code, bad } = await examined(folder.path, QUIET);
   equal(code, 1);
@@ -118,7 +118,7 @@ Deno.test("a restored vault that nobody accepted, and a first audit key that sti
   await Deno.writeTextFile(`${folder.path}/audit.k0`, "key", { mode: 0o600 });
   {
     using db = new DatabaseSync(`${folder.path}/runevault.db`);
-    db.exec(`INSERT INTO records VALUES ('meta', 'restored_from', '{"value":"2026-01-01T00:00:00.000Z"}')`);
+    db.exec(`INSERT INTO records (kind, key, value) VALUES ('meta', 'restored_from', '{"value":"2026-01-01T00:00:00.000Z"}')`);
   }
   const { code, bad } = await examined(folder.path, QUIET);
   equal(code, 0);

@@ -15,6 +15,8 @@ export interface StoredFolder {
   readonly schema: number;
   /** Base64. */
   readonly sealKey: string;
+  /** The audit trail's next key, base64; absent of versions that had no trail. */
+  readonly auditKey?: string;
   readonly facts: FilledFacts;
   /** `CREATE` statements, in order. */
   readonly tables: readonly string[];
@@ -30,6 +32,7 @@ export async function takeApart(dataDir: string, program: string, facts: FilledF
     program,
     schema: Number(db.prepare("PRAGMA user_version").get()!["user_version"]),
     sealKey: Buffer.from(await Deno.readFile(`${dataDir}/seal.key`)).toString("base64"),
+    auditKey: Buffer.from(await Deno.readFile(`${dataDir}/audit.key`)).toString("base64"),
     facts,
     tables: named.map(({ sql }) => String(sql)),
     rows: Object.fromEntries(rows),
@@ -43,6 +46,9 @@ function rowsOf(db: DatabaseSync, table: string) {
 /** Puts one together again in an empty folder. */
 export async function putTogether(stored: StoredFolder, dataDir: string): Promise<void> {
   await Deno.writeFile(`${dataDir}/seal.key`, Buffer.from(stored.sealKey, "base64"), { mode: 0o600 });
+  if (stored.auditKey !== undefined) {
+    await Deno.writeFile(`${dataDir}/audit.key`, Buffer.from(stored.auditKey, "base64"), { mode: 0o600 });
+  }
   using db = new DatabaseSync(`${dataDir}/runevault.db`);
   for (const sql of stored.tables) db.exec(sql);
   for (const [table, rows] of Object.entries(stored.rows)) {

@@ -30,6 +30,12 @@ export const MIGRATIONS: readonly Migration[] = [
       INSERT INTO change_sequence VALUES (1, 0);
       PRAGMA application_id = ${APPLICATION_ID};`,
   },
+  {
+    to: 2,
+    what:
+      "a checksum for each record, so that a damaged file is found out; records from before get theirs when they change",
+    sql: "ALTER TABLE records ADD COLUMN checksum INTEGER",
+  },
 ];
 
 /** The version that this program writes. */

@@ -16,7 +16,9 @@ function tablesOf(db: DatabaseSync): unknown[] {
 function stored(): DatabaseSync {
   const db = new DatabaseSync(":memory:");
   migrate(db, 0);
-  db.exec(`INSERT INTO records VALUES ('meta', 'a', '{"value":1}'); UPDATE change_sequence SET sequence = 1`);
+  db.exec(
+    `INSERT INTO records (kind, key, value) VALUES ('meta', 'a', '{"value":1}'); UPDATE change_sequence SET sequence = 1`,
+  );
   return db;
 }
 

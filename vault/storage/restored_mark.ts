@@ -24,7 +24,7 @@ export const RESTORED_TRAIL_KEY = "restored_trail";
 export function markRestored(path: string, mark: { readonly madeAt: string; readonly trailEnd: number }): void {
   using db = new DatabaseSync(path);
   db.exec("PRAGMA synchronous = FULL");
-  const put = db.prepare("INSERT OR REPLACE INTO records VALUES ('meta', ?, ?)");
+  const put = db.prepare("INSERT OR REPLACE INTO records (kind, key, value) VALUES ('meta', ?, ?)");
   put.run(RESTORED_TRAIL_KEY, JSON.stringify({ value: mark.trailEnd }));
   put.run(RESTORED_KEY, JSON.stringify({ value: mark.madeAt }));
 }

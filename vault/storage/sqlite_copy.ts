@@ -21,7 +21,10 @@ export async function copyDatabase(path: string, to: string): Promise<void> {
   });
 }
 
-/** Reads a whole database and says what is wrong with it (`PRAGMA quick_check`); null: nothing. Changes nothing. */
+/**
+ * Reads a whole database and says what is wrong with it (`PRAGMA quick_check`, and the checksum of each record); null:
+ * nothing. Changes nothing.
+ */
 export function checkDatabase(path: string): Promise<string | null> {
   return inThread({ path });
 }

@@ -5,6 +5,7 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { VaultError } from "../errors.ts";
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from "./migrations.ts";
 import type { RecordKind, Records } from "./records.ts";
@@ -42,7 +43,8 @@ export class SqliteDatabase {
     this.#page = this.#db.prepare(PAGE);
     this.#one = this.#db.prepare("SELECT value FROM records WHERE kind = ? AND key = ?");
     this.#put = this.#db.prepare(
-      "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+      "INSERT INTO records (kind, key, value, checksum) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
     );
     this.#delete = this.#db.prepare("DELETE FROM records WHERE kind = ? AND key = ?");
     this.#sequence = this.#db.prepare("SELECT sequence FROM change_sequence");
@@ -87,13 +89,22 @@ export class SqliteDatabase {
     // SQLite would give such a key back cut or changed, and reading page by page would never end.
     if (write.key.includes("\0") || !write.key.isWellFormed()) throw new TypeError("A key can't be stored as text");
     if (write.value === undefined) this.#delete.run(write.kind, write.key);
-    else this.#put.run(write.kind, write.key, JSON.stringify(write.value));
+    else this.#store(write.kind, write.key, JSON.stringify(write.value));
+  }
+
+  #store(kind: RecordKind, key: string, value: string): void {
+    this.#put.run(kind, key, value, checksumOf(kind, key, value));
   }
 
   /** Closes the connection; the last one folds the write-ahead log into the file. */
   close(): void {
     this.#db.close();
   }
+}
+
+/** Against disks and copies that change bits, not against people: whoever writes the file can write this too. */
+export function checksumOf(kind: string, key: string, value: string): number {
+  return crc32(`${kind}\0${key}\0${value}`);
 }
 
 function openFile(path: string): DatabaseSync {
