@@ -118,7 +118,9 @@ Deno.test("a restored vault that nobody accepted, and a first audit key that sti
   await Deno.writeTextFile(`${folder.path}/audit.k0`, "key", { mode: 0o600 });
   {
     using db = new DatabaseSync(`${folder.path}/runevault.db`);
-    db.exec(`INSERT INTO records (kind, key, value) VALUES ('meta', 'restored_from', '{"value":"2026-01-01T00:00:00.000Z"}')`);
+    db.exec(
+      `INSERT INTO records (kind, key, value) VALUES ('meta', 'restored_from', '{"value":"2026-01-01T00:00:00.000Z"}')`,
+    );
   }
   const { code, bad } = await examined(folder.path, QUIET);
   equal(code, 0);

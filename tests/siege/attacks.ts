@@ -5,6 +5,7 @@
  */
 
 import type { Attack } from "./attack.ts";
+import { flippedBits, fullDisks, wrongFolders } from "./disks.ts";
 import { floods, headers, stalls, vanishing, violations } from "./http2.ts";
 import { idleSockets, slowBodies } from "./http_ports.ts";
 import { kills } from "./kills.ts";
@@ -18,4 +19,7 @@ export const ATTACKS: readonly Attack[] = [
   idleSockets,
   slowBodies,
   kills,
+  flippedBits,
+  fullDisks,
+  wrongFolders,
 ];
