@@ -9,6 +9,7 @@ import { flippedBits, fullDisks, wrongFolders } from "./disks.ts";
 import { floods, headers, stalls, vanishing, violations } from "./http2.ts";
 import { idleSockets, slowBodies } from "./http_ports.ts";
 import { kills } from "./kills.ts";
+import { clocks, fillingDisks, races } from "./tested.ts";
 
 export const ATTACKS: readonly Attack[] = [
   vanishing,
@@ -21,5 +22,8 @@ export const ATTACKS: readonly Attack[] = [
   kills,
   flippedBits,
   fullDisks,
+  fillingDisks,
   wrongFolders,
+  clocks,
+  races,
 ];

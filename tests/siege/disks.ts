@@ -106,6 +106,9 @@ async function startOn(used: UsedFolder, path: string): Promise<boolean> {
   return false;
 }
 
+/** How a change is refused: the store, or the audit trail that must be written before it, has no room. */
+const FULL = new Set(["storage_failed", "audit_unavailable"]);
+
 /** How much the file system holds: from not even a start to a few changes. */
 const SIZES_KB = { from: 100, step: 40, short: 6, long: 40 };
 
@@ -134,22 +137,34 @@ async function fillOnce(kilobytes: number): Promise<number | null> {
   await using folder = await temporaryFolder();
   await run("mount", "-t", "tmpfs", "-o", `size=${kilobytes}k,mode=700`, "tmpfs", folder.path);
   try {
-    const acknowledged = await issueUntilFull(folder.path);
+    const filled = await issueUntilFull(folder.path);
     await run("mount", "-o", "remount,size=64m", folder.path);
     await using server = await StartedServer.start({ dataDir: folder.path });
-    using vault = VaultClient.of(server);
-    for (const [user, token] of acknowledged ?? []) {
-      const { code } = await vault.manifest(token);
-      must(code === status.OK, `${user} of a disk of ${kilobytes} KB: ${status[code]}`);
-    }
-    await server.stop();
-    return acknowledged === null ? null : acknowledged.size;
+    if (filled !== null) await verifyFilled(server, filled, kilobytes);
+    return filled === null ? null : filled.acknowledged.size;
   } finally {
     await run("umount", folder.path);
   }
 }
 
-async function issueUntilFull(dataDir: string): Promise<Map<string, string> | null> {
+interface Filled {
+  readonly acknowledged: ReadonlyMap<string, string>;
+  /** Whose change was refused; null where the disk was never full. */
+  readonly refused: string | null;
+}
+
+async function verifyFilled(server: StartedServer, filled: Filled, kilobytes: number): Promise<void> {
+  using vault = VaultClient.of(server);
+  using admin = AdminHttp.of(server);
+  for (const [user, token] of filled.acknowledged) {
+    const { code } = await vault.manifest(token);
+    must(code === status.OK, `${user} of a disk of ${kilobytes} KB: ${status[code]}`);
+  }
+  const { status: shown } = await admin.ask("GET", `/users/${filled.refused ?? "nobody"}`);
+  must(shown === 404, `${filled.refused} of a disk of ${kilobytes} KB is half there: ${shown}`);
+}
+
+async function issueUntilFull(dataDir: string): Promise<Filled | null> {
   let server: StartedServer;
   try {
     server = await StartedServer.start({ dataDir });
@@ -161,21 +176,20 @@ async function issueUntilFull(dataDir: string): Promise<Map<string, string> | nu
   const acknowledged = new Map<string, string>();
   try {
     using admin = AdminHttp.of(server);
-    for (let i = 0; i < 500; i++) {
-      const user = `user${i}`;
+    while (acknowledged.size < 500) {
+      const user = `user${acknowledged.size}`;
       const answered = await admin.ask<{ token: string; kind?: string }>("POST", "/tokens", { user, role: "member" });
-      if (answered.status !== 201) {
-        must(answered.body.kind === "storage_failed", `a change on a full disk: ${JSON.stringify(answered)}`);
-        const shown = await admin.ask("GET", `/users/${user}`);
-        must(shown.status === 404, `${user} is half there`);
-        break;
+      if (answered.status === 201) {
+        acknowledged.set(user, answered.body.token);
+        continue;
       }
-      acknowledged.set(user, answered.body.token);
+      must(FULL.has(answered.body.kind ?? ""), `a change on a full disk: ${JSON.stringify(answered)}`);
+      return { acknowledged, refused: user };
     }
+    return { acknowledged, refused: null };
   } finally {
     await server.kill();
   }
-  return acknowledged;
 }
 
 /** A read-only disk, two starts at once, and a folder that a later version wrote. */

@@ -124,3 +124,23 @@ test("a start a year later is doubted, one with the clock put right is not", asy
     equal((await vault.manifest(token)).code, status.OK);
   });
 });
+
+test("starts a second, an hour and a year before and after the last one keep every token and end none", async () => {
+  await withClock(async (start, set) => {
+    let token = "";
+    {
+      await using server = await start();
+      using admin = AdminHttp.of(server);
+      token = await admin.issue("alice", "member", 30);
+    }
+    for (const offset of ["+1", "-1", "+3600", "-3600", "-365d", "+365d", "+0"]) {
+      await set(offset);
+      await using server = await start();
+      using admin = AdminHttp.of(server);
+      using vault = VaultClient.of(server);
+      equal((await admin.ask("GET", "/tokens/alice")).status, 200, `${offset}: nothing is ended`);
+      const { code } = await vault.manifest(token);
+      equal(code, offset === "+365d" ? status.UNAUTHENTICATED : status.OK, offset);
+    }
+  });
+});
