@@ -25,6 +25,8 @@ export interface Attack {
   readonly name: string;
   /** Whether it is run over TLS too, where the runtime can. */
   readonly hasTls: boolean;
+  /** Whether the short form leaves it out, as the tests that run beside it do the same. */
+  readonly isLongOnly?: boolean;
   /** Resolves with what was done and how the server stood it; throws where it did not. */
   readonly run: (siege: Siege) => Promise<string>;
 }

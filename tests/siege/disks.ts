@@ -56,8 +56,8 @@ async function run(command: string, ...args: string[]): Promise<void> {
   must(success, `${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
 }
 
-const SHORT_FLIPS = 15;
-const LONG_FLIPS = 500;
+const SHORT_FLIPS = 6;
+const LONG_FLIPS = 150;
 
 /** Bits of the database, one at a time: a clear refusal that names the file and the remedy, or nothing is amiss. */
 export const flippedBits: Attack = {
@@ -110,7 +110,7 @@ async function startOn(used: UsedFolder, path: string): Promise<boolean> {
 const FULL = new Set(["storage_failed", "audit_unavailable"]);
 
 /** How much the file system holds: from not even a start to a few changes. */
-const SIZES_KB = { from: 100, step: 40, short: 6, long: 40 };
+const SIZES_KB = { from: 100, step: 50, short: 4, long: 30 };
 
 /** A small file system whose size grows in steps, so that each write in turn is the one that fails. */
 export const fullDisks: Attack = {

@@ -25,7 +25,7 @@ const { values } = parseArgs({
   },
 });
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-const chosen = ATTACKS.filter(({ name }) => values.attack?.includes(name) ?? true);
+const chosen = ATTACKS.filter(({ name, isLongOnly }) => values.attack?.includes(name) ?? (values.long || !isLongOnly));
 if (chosen.length === 0) {
   print(`There is no such attack; there are ${ATTACKS.map(({ name }) => name).join(", ")}`);
   Deno.exit(2);
