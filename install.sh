@@ -306,11 +306,12 @@ booted() { [ -d /run/systemd/system ]; }
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 # A folder that this script writes into is nobody else's to change: whoever could would have root follow their links.
+# In one's own home a link is one's own.
 check_folder() {
-  [ ! -L "$1" ] || fail "$1 is a symbolic link" "take it away: this script writes through none"
+  [ "$for_user" = yes ] || [ ! -L "$1" ] || fail "$1 is a symbolic link" "take it away: this script writes through none"
   [ -d "$1" ] || fail "$1 is in the way: it is not a folder"
   # shellcheck disable=SC2012 # the mode of the folder itself, which no other command prints everywhere
-  case $(ls -ld -- "$1") in
+  case $(ls -ldH -- "$1") in
     ????????w?*) fail "$1 can be changed by everybody" "chmod o-w $1" ;;
   esac
   case $(owner_of "$1") in
@@ -320,7 +321,7 @@ check_folder() {
 }
 
 # shellcheck disable=SC2012 # the id alone, which no other command prints everywhere
-owner_of() { ls -ldn -- "$1" | awk '{ print $3 }'; }
+owner_of() { ls -ldnH -- "$1" | awk '{ print $3 }'; }
 
 make_folder() {
   if [ ! -e "$1" ] && [ ! -L "$1" ]; then
@@ -746,7 +747,8 @@ wait_for_ready() {
 # --- What is said at the end ------------------------------------------------------------------------------------------
 
 address_of() {
-  address=$(sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$data/addresses.json")
+  # The file is the service's: nothing of it but an address reaches a terminal.
+  address=$(sed -n "s/.*\"$1\":\"\([][0-9A-Za-z.:-]*\)\".*/\1/p" "$data/addresses.json")
   printf '%s' "${address:-off}"
 }
 
