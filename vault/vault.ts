@@ -77,6 +77,7 @@ export interface VaultOptions {
   readonly auditReader?: TrailReader | undefined;
 }
 
+const NOT_BEHIND = { hint: "this store is not behind what it promised: take --accept-rollback away" };
 const REFUSED: RollbackChoice = { accept: false, keepTokens: false };
 
 /** The rooms of the domain, opened. */
@@ -118,6 +119,7 @@ export class Vault {
       await inBackground("bootstrap", () => bootstrap({ ...options, writer: vault.#writer }));
       await vault.keyRing.load();
       if (rollback !== null) await vault.#settle(rollback, options);
+      else if (options.rollback?.accept) options.logger.log("warn", "nothing_to_accept", NOT_BEHIND);
       await vault.files.reload(true);
       await inBackground("bootstrap", () => vault.engine.open());
       reportWeakSecret(options);

@@ -166,9 +166,14 @@ async function restore(
   );
 }
 
-async function showRestored(io: Io, { json }: GlobalOptions, { manifest, store }: Unpacked, dataDir: string | null) {
+async function showRestored(
+  io: Io,
+  { json }: GlobalOptions,
+  { manifest, counts: records }: Unpacked,
+  dataDir: string | null,
+) {
   const { program, created_at, schema, sequence, parts } = manifest;
-  const counts = { users: store.counts.get("user") ?? 0, roles: store.counts.get("role") ?? 0 };
+  const counts = { users: records.get("user") ?? 0, roles: records.get("role") ?? 0 };
   const body = { data_dir: dataDir, program, created_at, schema, sequence, parts: parts.length, ...counts };
   if (json) return await io.out(`${JSON.stringify(body)}\n`);
   await io.out(facts([

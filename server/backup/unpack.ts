@@ -9,7 +9,7 @@ import { SEAL_KEY_BYTES, SealKey, VaultError } from "../../vault/mod.ts";
 import { assertSealOpens } from "../../vault/bootstrap.ts";
 import { makePrivateFolder, syncFolder, writeAll } from "../../vault/storage/private_files.ts";
 import { checkDatabase } from "../../vault/storage/sqlite_copy.ts";
-import { readStoreFacts, type StoreFacts } from "../../vault/storage/store_facts.ts";
+import { countRecords, readStoreFacts, type StoreFacts } from "../../vault/storage/store_facts.ts";
 import { systemRandom } from "../clock.ts";
 import { type BackupIdentity, decryptBackup } from "./age.ts";
 import { type PartSink, readArchive } from "./archive.ts";
@@ -18,7 +18,8 @@ import { type BackupPart, type Manifest, modeOf, notOurs } from "./manifest.ts";
 /** What was found in a backup. */
 export interface Unpacked {
   readonly manifest: Manifest;
-  readonly store: StoreFacts;
+  /** How many records there are of each kind. */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 /**
@@ -36,7 +37,8 @@ export async function unpackBackup(
     begin: () => {},
     open: (part) => openPart(folder, part),
   });
-  return { manifest, store: await verify(folder, manifest) };
+  await verify(folder, manifest);
+  return { manifest, counts: countRecords(`${folder}/runevault.db`) };
 }
 
 async function openPart(folder: string, { path }: BackupPart): Promise<PartSink> {
@@ -67,7 +69,7 @@ async function orNoRoom(work: () => Promise<void>): Promise<void> {
   }
 }
 
-async function verify(folder: string, manifest: Manifest): Promise<StoreFacts> {
+async function verify(folder: string, manifest: Manifest): Promise<void> {
   const path = `${folder}/runevault.db`;
   const store = readStore(path);
   if (store.schema !== manifest.schema || store.sequence !== manifest.sequence) {
@@ -79,7 +81,6 @@ async function verify(folder: string, manifest: Manifest): Promise<StoreFacts> {
   const named = new Set(manifest.parts.map((part) => part.path));
   const missing = store.keyIds.find((keyId) => !named.has(`keys/${keyId}/SecKey.json`));
   if (missing !== undefined) throw notOurs(`it lacks the FHE key set ${missing}`);
-  return store;
 }
 
 function readStore(path: string): StoreFacts {

@@ -8,7 +8,7 @@ import { SqliteStore, VaultError, VaultState } from "../../vault/mod.ts";
 import { makePrivateFolder } from "../../vault/storage/private_files.ts";
 import { pendingMigrations, SCHEMA_VERSION } from "../../vault/storage/migrations.ts";
 import { copyDatabase } from "../../vault/storage/sqlite_copy.ts";
-import { readStoreFacts } from "../../vault/storage/store_facts.ts";
+import { countRecords, readStoreFacts } from "../../vault/storage/store_facts.ts";
 import { VERSION } from "../../version.ts";
 import { SNAPSHOT_PREFIX } from "../backup/snapshot.ts";
 import { removeTree } from "../backup/staging.ts";
@@ -68,5 +68,5 @@ async function loadAll(path: string): Promise<number> {
   } finally {
     await store.close();
   }
-  return [...readStoreFacts(path).counts.values()].reduce((sum, count) => sum + count, 0);
+  return [...countRecords(path).values()].reduce((sum, count) => sum + count, 0);
 }
