@@ -14,6 +14,7 @@ import { hashText, RowIndex } from "./rows/row_index.ts";
 import { TokenRows, type UserToken } from "./rows/token_rows.ts";
 import { UserList } from "./rows/user_list.ts";
 import { type User, UserRows } from "./rows/user_rows.ts";
+import { Windows } from "./tokens/windows.ts";
 import { isTableKind, TABLE_KINDS, type TableKind, Tables, type Watcher } from "./tables.ts";
 
 export type { User, UserToken };
@@ -38,6 +39,8 @@ export class VaultState {
   readonly #byFoldedName = new RowIndex((row) => hashText(foldName(this.users.nameOf(row))));
   /** Every token ever issued, live or dead, by agent id. */
   readonly tokens: TokenRows = new TokenRows(this.users);
+  /** How often users called lately; only remembered while the process runs. */
+  readonly windows: Windows = new Windows();
   /** Agent id of the replaced token that a user may still present until its grace ends (perhaps in the past). */
   readonly graceByUser = new Map<string, string>();
   readonly roles = new Map<string, RoleRecord>();

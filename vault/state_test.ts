@@ -96,7 +96,7 @@ Deno.test("VaultState finds users by exact name and by folded name", () => {
   assert.deepEqual(state.usersByFoldedName("nobody"), []);
 });
 
-Deno.test("VaultState keeps a user's place, token and window when their record changes", () => {
+Deno.test("VaultState keeps a user's place and token when their record changes", () => {
   const state = stateOf(putUser("1", "a"), putUser("2", "b"), putToken(token(1, "1")));
   const before = state.users.get("1");
   state.apply([{ kind: "user", key: "1", value: { ...user("1", "a"), epoch: 2 } }], 2);

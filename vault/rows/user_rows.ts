@@ -5,7 +5,6 @@
  */
 
 import type { UserRecord } from "../storage/records.ts";
-import type { SlidingWindow } from "../tokens/sliding_window.ts";
 import { bytes, integers, optionalNumbers } from "./columns.ts";
 import { Extras } from "./extras.ts";
 import { byteAt, isUuid, mixed, readUuid } from "./hex.ts";
@@ -59,20 +58,10 @@ export class User {
   get index(): number {
     return this.#rows.placeOf(this.row);
   }
-
-  /** Only remembered while the process runs. */
-  get window(): SlidingWindow | null {
-    return this.#rows.windows.get(this.row) ?? null;
-  }
-
-  set window(window: SlidingWindow) {
-    this.#rows.windows.set(this.row, window);
-  }
 }
 
 /** Every entity by its id, deleted ones included. */
 export class UserRows {
-  readonly windows = new Map<number, SlidingWindow>();
   readonly #ids = bytes(ID_BYTES);
   readonly #readId = new Uint8Array(ID_BYTES);
   /** Ids that are no UUID: old ones, and those of tests. */

@@ -9,7 +9,6 @@ import type { Clock } from "../ports.ts";
 import { holdsScope, type Scope } from "../roles/scope.ts";
 import { agentIdOf, type User, type UserToken, type VaultState } from "../state.ts";
 import type { RoleRecord } from "../storage/records.ts";
-import { SlidingWindow } from "./sliding_window.ts";
 import { hashToken, isExpired, isUsable, MAX_TOKEN_LENGTH } from "./user_token.ts";
 
 /** An authenticated caller. */
@@ -68,8 +67,8 @@ export class Authenticator {
 
   /** {@link takePlace} for a user who came by another credential than their evt token: there is one window a user. */
   takePlaceIn(user: User, role: RoleRecord): void {
-    const window = user.window ??= new SlidingWindow();
-    const waitMs = window.take(this.#clock.monotonic(), role.rateLimit);
+    const now = this.#clock.monotonic();
+    const waitMs = this.#state.windows.of(user.row, now).take(now, role.rateLimit);
     if (waitMs === 0) return;
     const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
     throw new VaultError("rate_limited", `Rate limit reached`, {

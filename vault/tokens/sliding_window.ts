@@ -20,6 +20,8 @@ export class SlidingWindow {
   #times = new Float64Array(SMALLEST_RING);
   #size = 0;
   #next = 0;
+  /** The longest window that was ever asked for. */
+  #longestMs = 0;
 
   /**
    * Takes a place.
@@ -29,6 +31,7 @@ export class SlidingWindow {
    */
   take(now: number, limit: RateLimit): number {
     const windowMs = limit.seconds * 1000;
+    if (windowMs > this.#longestMs) this.#longestMs = windowMs;
     if (this.#size >= limit.count) {
       const freeAt = this.#recent(limit.count) + windowMs;
       if (freeAt > now) return freeAt - now;
@@ -40,6 +43,11 @@ export class SlidingWindow {
   /** The time of the last counted call, or -Infinity. */
   get latest(): number {
     return this.#size === 0 ? -Infinity : this.#recent(1);
+  }
+
+  /** Whether no call in it counts any more: a new window would decide alike. */
+  isOver(now: number): boolean {
+    return this.latest + this.#longestMs <= now;
   }
 
   /** The time of the `n`-th most recent call. */
