@@ -35,25 +35,50 @@ async function output(script: string, input: string, ...args: string[]): Promise
   return new TextDecoder().decode(stdout);
 }
 
-/** The median of some rounds. */
-async function load(plan: Partial<HttpPlan> & { readonly port: number; readonly path: string }): Promise<number> {
+/** What to ask, and of which process. */
+type Load = Partial<HttpPlan> & { readonly port: number; readonly path: string; readonly pid: number };
+
+/** How often something was done a second, and the processor time of one. */
+interface Measured {
+  readonly perSecond: number;
+  /** Null where it isn't a server's. */
+  readonly cpuMicroseconds: number | null;
+}
+
+/** Processor time that a process has taken, in microseconds: less disturbed by other work than rates are. */
+function cpuOf(pid: number): number {
+  const TICK_MICROSECONDS = 10_000;
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROSECONDS;
+}
+
+/** The medians of some rounds. */
+async function load({ pid, ...plan }: Load): Promise<Measured> {
   const full = { method: "GET", headers: {}, body: "", connections: 4, seconds: SECONDS, status: 200, ...plan };
   const rates: number[] = [];
+  const costs: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
+    const before = cpuOf(pid);
     const result = JSON.parse(await output("./http_load.ts", JSON.stringify(full))) as HttpResult;
     if (result.failures > 0) throw new Error(`${plan.path}: ${result.failures} answers were not ${full.status}`);
     rates.push(result.perSecond);
+    costs.push((cpuOf(pid) - before) / (result.perSecond * full.seconds));
   }
-  return rates.sort((a, b) => a - b)[Math.floor(rates.length / 2)]!;
+  return { perSecond: median(rates), cpuMicroseconds: median(costs) };
 }
 
-async function startBare(): Promise<{ port: number } & AsyncDisposable> {
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+async function startBare(): Promise<{ port: number; pid: number } & AsyncDisposable> {
   const child = command("./bare_hono.ts", []).spawn();
   await child.stdin.close();
   const { value } = await child.stdout.getReader().read();
   const { port } = JSON.parse(new TextDecoder().decode(value)) as { port: number };
   return {
     port,
+    pid: child.pid,
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await child.status;
@@ -80,31 +105,37 @@ async function prepare(api: ServedApi): Promise<{ root: string; user: string }> 
   return { root: await api.rootToken(), user: login.body.auth.client_token };
 }
 
-function row(what: string, measured: number, bare: number, name: string, aim: string): void {
-  const figures = `${measured.toFixed(0)} /s, ratio ${(measured / bare).toFixed(2)}`;
-  print(`${what.padEnd(34)} ${figures.padEnd(26)} of ${name} ${bare.toFixed(0)} /s (aim ${aim})`);
+function row(what: string, measured: Measured, bare: Measured, name: string, aim: string): void {
+  const ratio = `${(measured.perSecond / bare.perSecond).toFixed(2)} of ${name} (aim ${aim})`;
+  print(`${what.padEnd(26)} ${shown(measured).padEnd(24)} ${ratio}; that ${shown(bare)}`);
+}
+
+function shown({ perSecond, cpuMicroseconds }: Measured): string {
+  const cpu = cpuMicroseconds === null ? "" : `, ${cpuMicroseconds.toFixed(0)} µs of CPU`;
+  return `${perSecond.toFixed(0)} /s${cpu}`;
 }
 
 await using bare = await startBare();
 await using api = await ServedApi.start();
 const { root, user } = await prepare(api);
-const port = Number(new URL(api.address).port);
+const target = { port: Number(new URL(api.address).port), pid: api.server.pid };
 const headers = { "x-vault-token": user };
 const path = "/v1/auth/token/lookup-self";
-const hono = await load({ port: bare.port, path, headers });
-row("lookup-self", await load({ port, path, headers }), hono, "a bare Hono route", "0.6");
-const refused = { port, path, headers: { "x-vault-token": "hvs.unknown" }, status: 403 };
+const hono = await load({ port: bare.port, pid: bare.pid, path, headers });
+row("lookup-self", await load({ ...target, path, headers }), hono, "a bare Hono route", "0.6");
+const refused = { ...target, path, headers: { "x-vault-token": "hvs.unknown" }, status: 403 };
 row("a refused token", await load(refused), hono, "a bare Hono route", "0.5");
 const rates = JSON.parse(await output("./bare_rates.ts", "", String(SECONDS))) as Record<string, number>;
+const bareRate = (name: string): Measured => ({ perSecond: rates[name]!, cpuMicroseconds: null });
 for (const algorithm of ALGORITHMS) {
-  const issued = await load({ port, path: `/v1/identity/oidc/token/${algorithm}`, headers });
-  row(`identity tokens, ${algorithm}`, issued, rates[algorithm]!, "bare signatures", "0.6");
+  const issued = await load({ ...target, path: `/v1/identity/oidc/token/${algorithm}`, headers });
+  row(`identity tokens, ${algorithm}`, issued, bareRate(algorithm), "bare signatures", "0.6");
 }
 const password = JSON.stringify({ password: "correct horse" });
-const login = { port, method: "POST", path: "/v1/auth/userpass/login/alice", body: password };
-row("logins", await load(login), rates["password"]!, "bare password hashes", "0.9");
+const login = { ...target, method: "POST", path: "/v1/auth/userpass/login/alice", body: password };
+row("logins", await load(login), bareRate("password"), "bare password hashes", "0.9");
 const creation = {
-  port,
+  ...target,
   method: "POST",
   path: "/v1/auth/token/create",
   headers: { "x-vault-token": root },
