@@ -1,11 +1,12 @@
 /**
- * Sends spans to a collector over OTLP/HTTP as JSON. Loaded only where traces are wanted.
+ * Sends spans to a collector over OTLP/HTTP. Loaded only where traces are wanted.
  *
  * @module
  */
 
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode } from "@opentelemetry/api";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import {
   detectResources,
   resourceAttributesEnvDetector,
@@ -36,11 +37,12 @@ const CLOSE_MS = 3000;
 
 /** Begins to send. */
 export function openSpanSender(settings: TracingSettings, version: string, logger: Logger): SpanSender {
-  const { ratio, delayMs, maxQueue, maxBatch } = settings;
+  const { encoding, ratio, delayMs, maxQueue, maxBatch } = settings;
+  const exporter = encoding === "json" ? new JsonExporter() : new ProtobufExporter();
   const named = resourceFromAttributes({ "service.name": "runevault", "service.version": version });
   const detectors = [resourceAttributesEnvDetector, serviceNameEnvDetector];
   const processor = new BatchSpanProcessor({
-    exporter: tellingFailures(new OTLPTraceExporter(), logger),
+    exporter: tellingFailures(exporter, logger),
     scheduledDelayMillis: delayMs,
     maxQueueSize: maxQueue,
     maxExportBatchSize: maxBatch,

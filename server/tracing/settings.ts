@@ -10,6 +10,8 @@ import { VaultError } from "../../vault/mod.ts";
 
 /** How traces are sampled and gathered; where they go, the exporter reads by itself. */
 export interface TracingSettings {
+  /** How spans are written; OpenTelemetry's default is protobuf. */
+  readonly encoding: "protobuf" | "json";
   /** The part of requests that is traced, 0 to 1. */
   readonly ratio: number;
   /** Milliseconds between two exports at most. */
@@ -39,14 +41,22 @@ export function tracingSettings(env: Env): TracingSettings | undefined {
   if (!isNamed || exporter === "none" || env("OTEL_SDK_DISABLED")?.toLowerCase() === "true") return undefined;
   if (exporter !== undefined && exporter !== "otlp") throw unknown("OTEL_TRACES_EXPORTER", "otlp or none");
   for (const name of ENDPOINTS) if (env(name) && !isHttp(env(name)!)) throw unknown(name, "an http:// or https:// URL");
-  for (const name of PROTOCOLS) if (env(name) && env(name) !== "http/json") throw unknown(name, "http/json");
   const maxQueue = wholeNumber(env, "OTEL_BSP_MAX_QUEUE_SIZE", MAX_QUEUE);
   return {
+    encoding: encodingOf(env),
     ratio: sampledPart(env),
     delayMs: wholeNumber(env, "OTEL_BSP_SCHEDULE_DELAY", DELAY_MS),
     maxQueue,
     maxBatch: Math.min(maxQueue, wholeNumber(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", MAX_BATCH)),
   };
+}
+
+function encodingOf(env: Env): TracingSettings["encoding"] {
+  const name = PROTOCOLS.find((one) => env(one));
+  const protocol = name === undefined ? "http/protobuf" : env(name);
+  if (protocol === "http/protobuf") return "protobuf";
+  if (protocol === "http/json") return "json";
+  throw unknown(name!, "http/protobuf or http/json");
 }
 
 /** No request has a parent here, so the samplers that ask for one decide as they do without. */

@@ -9,7 +9,7 @@ Deno.test("traces are off unless a variable names where they go, and off where o
   equal(from({ OTEL_EXPORTER_OTLP_ENDPOINT: "", OTEL_SERVICE_NAME: "x", OTEL_TRACES_SAMPLER: "always_on" }), undefined);
   equal(from({ ...ON, OTEL_SDK_DISABLED: "TRUE" }), undefined);
   equal(from({ ...ON, OTEL_TRACES_EXPORTER: "none" }), undefined);
-  const standard = { ratio: 1, delayMs: 5000, maxQueue: 2048, maxBatch: 512 };
+  const standard = { encoding: "protobuf", ratio: 1, delayMs: 5000, maxQueue: 2048, maxBatch: 512 };
   deepEqual(from(ON), standard);
   deepEqual(from({ OTEL_TRACES_EXPORTER: "otlp" }), standard);
   deepEqual(from({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://collector.example/v1/traces" }), standard);
@@ -26,6 +26,12 @@ Deno.test("samplers and batches are OpenTelemetry's", () => {
   ]);
   const batches = from({ ...ON, OTEL_BSP_MAX_QUEUE_SIZE: "100", OTEL_BSP_SCHEDULE_DELAY: "50" })!;
   deepEqual([batches.maxQueue, batches.maxBatch, batches.delayMs], [100, 100, 50]);
+});
+
+Deno.test("spans are written as protobuf unless JSON is asked for", () => {
+  equal(from({ ...ON, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" })!.encoding, "json");
+  const both = { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/protobuf", OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" };
+  equal(from({ ...ON, ...both })!.encoding, "protobuf");
 });
 
 Deno.test("what isn't there is refused by the name of its variable", () => {

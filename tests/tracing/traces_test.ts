@@ -51,6 +51,7 @@ function plain(attributes: Span["attributes"]): Record<string, string> {
 function settings(collector: Collector): Record<string, string> {
   return {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.address,
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
     OTEL_BSP_SCHEDULE_DELAY: "100",
     OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
   };
@@ -116,6 +117,24 @@ Deno.test("each request is one span with its user, entity and request id, and no
     "words-of-a-stranger",
   ];
   for (const secret of secrets) equal(collector.text.includes(secret), false, secret);
+});
+
+Deno.test("spans are sent as protobuf where nothing else is said", async () => {
+  const bodies: [type: string | null, body: string][] = [];
+  await using collector = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    bodies.push([request.headers.get("content-type"), new TextDecoder("latin1").decode(await request.bytes())]);
+    return new Response(null, { headers: { "content-type": "application/x-protobuf" } });
+  });
+  const env = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.addr.port}`,
+    OTEL_BSP_SCHEDULE_DELAY: "100",
+  };
+  await using server = await StartedServer.start({ env });
+  using admin = AdminHttp.of(server);
+  await admin.issue("alice");
+  await eventually("the span", () => bodies.some(([, body]) => body.includes("socket POST /tokens")), 10_000);
+  equal(bodies[0]![0], "application/x-protobuf");
+  equal(server.log.includes("traces_not_sent"), false);
 });
 
 Deno.test("what waits is sent at a stop, and a collector that is away holds nobody up", async () => {
