@@ -6,7 +6,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { AdminHttp, VaultClient } from "../clients.ts";
 import { StartedServer } from "../started_server.ts";
-import { isCommand } from "./_promtool.ts";
+import { missingCommands } from "../install/_programs.ts";
 
 const FOLDER = new URL("../../deploy/monitoring/", import.meta.url);
 
@@ -100,7 +100,7 @@ Deno.test("docs/metrics.md has a row for every metric, and for no other", async 
 
 Deno.test({
   name: "promtool takes the alert rules, and they fire when they should [apt install prometheus]",
-  ignore: !await isCommand("promtool"),
+  ignore: missingCommands("promtool"),
   fn: async () => {
     for (const args of [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"], ["check", "metrics"]]) {
       const child = new Deno.Command("promtool", {
