@@ -65,6 +65,9 @@ Deno.test("nothing is written to the home folder, the temporary folder or the wo
   const [files] = [await Array.fromAsync(Deno.readDir(folder.path))];
   deepEqual(files.map(({ name }) => name).sort(), [
     "admin.token",
+    "audit.k0",
+    "audit.key",
+    "audit.log",
     "keys",
     "native",
     "runevault.db",
