@@ -60,13 +60,8 @@ export async function compileProgram(target: string, output: string): Promise<Co
   const args = ["compile", "--quiet", ...SHAPE, ...PERMISSIONS, ...platform, "--include", NATIVE];
   const command = new Deno.Command(Deno.execPath(), { args: [...args, "--output", output, "main.ts"] });
   const { success, stdout, stderr } = await command.output();
-  if (success && isSteady(target)) await makeSteady(output);
+  if (success) await makeSteady(output);
   return { ok: success, said: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-}
-
-/** Whether two compilations for a target give the same bytes: a Mach-O program can't be changed after it is signed. */
-export function isSteady(target: string): boolean {
-  return target.includes("linux");
 }
 
 async function makeSteady(path: string): Promise<void> {

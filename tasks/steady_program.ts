@@ -8,14 +8,15 @@
  * among the others of its kind, which is the same each time; times are one time; the errors go; and the files are laid out
  * anew, in the order of their paths.
  *
- * A program of the ELF format ends so: length and list of the embedded files (JSON), length and bytes of all of them, a
- * mark, and a trailer with the length of what was appended. A Mach-O program is signed over its bytes by the compiler,
- * and can't be changed.
+ * What the compiler embeds ends so: length and list of the embedded files (JSON), length and bytes of all of them, a mark.
+ * An ELF program ends with it, and a trailer that tells its length; in a Mach-O program it is a section, and the signature
+ * is written anew.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
+import { addedSection, isMachO, replaceSection, signAdHoc } from "./mach_o.ts";
 
 const RANDOM_NAME = /^\.deno_compile_(bundle|worker)_[0-9a-f]{8}\.mjs$/;
 
@@ -25,7 +26,6 @@ const FIXED_MS = 1_000_000_000_000;
 /** How the list begins: the bundle's name sorts before all others. */
 const LIST_START = '[{"File":{"n":".deno_compile_bundle_';
 const LENGTH_BYTES = 8;
-/** The mark and what is before the length in the trailer. */
 const MARK = "d3n0l4nd";
 const TRAILER_MAGIC = 0x501e;
 const TRAILER_BYTES = 16;
@@ -52,30 +52,48 @@ interface EmbeddedFile {
  * @throws {Error} For bytes in which the embedded files aren't where this Deno puts them, or have another form.
  */
 export function steadyProgram(program: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
-  const { listAt, dataAt, end } = partsOf(bytes);
-  const entries = JSON.parse(bytes.subarray(listAt, dataAt - LENGTH_BYTES).toString()) as Entry[];
+  const bytes = Buffer.from(program);
+  return isMachO(bytes) ? steadyMachO(bytes) : steadyElf(bytes);
+}
+
+function steadyElf(bytes: Buffer): Buffer {
+  const trailer = Buffer.from(bytes.subarray(-TRAILER_BYTES));
+  if (trailer.length < TRAILER_BYTES || trailer.readUInt32LE(0) !== TRAILER_MAGIC) {
+    throw new Error("the program does not end as those of the known Deno do");
+  }
+  const size = Number(trailer.readBigUInt64LE(TRAILER_BYTES - LENGTH_BYTES));
+  const at = bytes.length - TRAILER_BYTES - size;
+  const section = steadySection(bytes.subarray(at, at + size));
+  trailer.writeBigUInt64LE(BigInt(section.length), TRAILER_BYTES - LENGTH_BYTES);
+  return Buffer.concat([bytes.subarray(0, at), section, trailer]);
+}
+
+function steadyMachO(bytes: Buffer): Buffer {
+  const section = addedSection(bytes);
+  replaceSection(bytes, section, steadySection(bytes.subarray(section.at, section.at + section.size)));
+  signAdHoc(bytes);
+  return bytes;
+}
+
+function steadySection(section: Buffer): Buffer {
+  const { listAt, dataAt, end } = partsOf(section);
+  const entries = JSON.parse(section.subarray(listAt, dataAt - LENGTH_BYTES).toString()) as Entry[];
   const names = steadyNames(entries);
-  const data = layOut(sorted(entries, names), bytes.subarray(dataAt, end));
+  const data = layOut(sorted(entries, names), section.subarray(dataAt, end));
   const list = Buffer.from(JSON.stringify(entries));
-  const before = bytes.subarray(0, listAt - LENGTH_BYTES);
-  const made = Buffer.concat([before, lengthOf(list), list, lengthOf(data), data, bytes.subarray(end)]);
+  const before = section.subarray(0, listAt - LENGTH_BYTES);
+  const made = Buffer.concat([before, lengthOf(list), list, lengthOf(data), data, Buffer.from(MARK)]);
   for (const [name, steady] of names) replaceAll(made, name, steady);
-  const appended = bytes.readBigUInt64LE(bytes.length - LENGTH_BYTES);
-  made.writeBigUInt64LE(appended + BigInt(made.length - bytes.length), made.length - LENGTH_BYTES);
   return made;
 }
 
-function partsOf(bytes: Buffer): { listAt: number; dataAt: number; end: number } {
-  const listAt = bytes.lastIndexOf(LIST_START);
+function partsOf(section: Buffer): { listAt: number; dataAt: number; end: number } {
+  const listAt = section.lastIndexOf(LIST_START);
   if (listAt < LENGTH_BYTES) throw new Error("the program holds no list of embedded files");
-  const dataAt = listAt + Number(bytes.readBigUInt64LE(listAt - LENGTH_BYTES)) + LENGTH_BYTES;
-  const end = dataAt + Number(bytes.readBigUInt64LE(dataAt - LENGTH_BYTES));
-  const rest = bytes.subarray(end);
-  const isAsKnown = rest.length === MARK.length + TRAILER_BYTES && rest.toString("latin1", 0, MARK.length) === MARK &&
-    rest.readUInt32LE(MARK.length) === TRAILER_MAGIC;
-  if (!isAsKnown) throw new Error("the program does not end as those of the known Deno do");
-  return { listAt, dataAt, end };
+  const dataAt = listAt + Number(section.readBigUInt64LE(listAt - LENGTH_BYTES)) + LENGTH_BYTES;
+  const end = dataAt + Number(section.readBigUInt64LE(dataAt - LENGTH_BYTES));
+  if (section.toString("latin1", end) === MARK) return { listAt, dataAt, end };
+  throw new Error("what is embedded does not end as the known Deno ends it");
 }
 
 /** The random names at the top of the list, each with the one to take its place. */

@@ -82,6 +82,9 @@ Deno.test("every file is found where the list says, by the name that the others 
 });
 
 Deno.test("a program of another form is left to people", () => {
-  throws(() => steadyProgram(Buffer.from("\x7fELF")), /no list/);
+  throws(() => steadyProgram(Buffer.from("\x7fELF")), /does not end/);
   throws(() => steadyProgram(Buffer.concat([program(ONE), Buffer.from("x")])), /does not end/);
+  const withoutList = program({ ...ONE, bundle: "not hexadecimal" });
+  withoutList.write("X", withoutList.indexOf('[{"File"'));
+  throws(() => steadyProgram(withoutList), /no list/);
 });

@@ -16,7 +16,7 @@ const RUN = IS_USER ? `${HOME}/.stand-in` : "/run/stand-in";
 const UNIT = `${UNITS}/runevault.service`;
 const WANTS = `${UNITS}/${IS_USER ? "default" : "multi-user"}.target.wants/runevault.service`;
 const CREDENTIALS = "/run/credentials/runevault.service";
-const START_MS = 60_000;
+const START_MS = 240_000;
 const FILTER = new URL("_system_calls.py", import.meta.url).pathname;
 
 /** The settings of a unit's [Service] section; one that is given several times has several values. */
