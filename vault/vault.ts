@@ -190,6 +190,7 @@ export class Vault {
   start(): void {
     const mayCommit = () => this.clockGuard.mayCommitExpiry();
     this.clockGuard.start();
+    this.auditReader?.start();
     this.engine.start(mayCommit, { pauseRevocation: this.#pauseRevocation });
     inBackground("expire_user_tokens", () =>
       this.tokenExpiry.start(mayCommit, (error) => {

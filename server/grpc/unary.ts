@@ -65,11 +65,12 @@ export type Unary = <Input extends DescMessage, Output extends DescMessage>(
 
 /** Returns the wrapper for all unary methods of a server. */
 export function createUnary(ports: UnaryPorts): Unary {
+  const newId = idMaker(ports.random);
   return (method, answer) => {
     const name = snakeCase(method.name);
     const tokenInMessage = method.parent.file.proto.package === TOKEN_IN_MESSAGE_PACKAGE;
     return (call, respond) => {
-      const running = new RunningCall(name, call, respond, ports);
+      const running = new RunningCall(newId(), name, call, respond, ports);
       try {
         running.begin();
         running.token = presentedToken(call.metadata, tokenInMessage ? call.request : undefined);
@@ -97,13 +98,13 @@ class RunningCall<Response> implements CallContext {
   #abort: AbortController | undefined;
   #answered = false;
 
-  constructor(method: string, call: CallHandle, respond: sendUnaryData<Response>, ports: UnaryPorts) {
+  constructor(id: string, method: string, call: CallHandle, respond: sendUnaryData<Response>, ports: UnaryPorts) {
     this.#method = method;
     this.#call = call;
     this.#respond = respond;
     this.#ports = ports;
     this.#startedAt = ports.clock.monotonic();
-    this.requestId = ports.random.bytes(8).toHex();
+    this.requestId = id;
   }
 
   readonly requestId: string;
@@ -121,7 +122,7 @@ class RunningCall<Response> implements CallContext {
   }
 
   get peerAddress(): string {
-    return addressOf(this.#call.getPeer());
+    return addressOfPeer(this.#call.getPeer());
   }
 
   get signal(): AbortSignal {
@@ -179,6 +180,27 @@ class RunningCall<Response> implements CallContext {
     else this.#call.once("cancelled", abort);
     return controller;
   }
+}
+
+/** Random bytes of which so many ids are made: a draw for each call would cost as much as the rest of its context. */
+const IDS_OF_A_DRAW = 0x10000;
+
+/** Makes ids of calls: sixteen hex digits, a draw and a number within it. */
+function idMaker(random: RandomSource): () => string {
+  let prefix = "";
+  let used = 0;
+  return () => {
+    if (used % IDS_OF_A_DRAW === 0) [prefix, used] = [random.bytes(6).toHex(), 0];
+    return prefix + (used++).toString(16).padStart(4, "0");
+  };
+}
+
+let lastPeer = { peer: "", address: "" };
+
+/** Calls come in runs by the same connection. */
+function addressOfPeer(peer: string): string {
+  if (lastPeer.peer !== peer) lastPeer = { peer, address: addressOf(peer) };
+  return lastPeer.address;
 }
 
 /** `GetPublicKey` → `get_public_key`. */

@@ -101,7 +101,7 @@ Deno.test("unary() answers INTERNAL with a request id for the unforeseen, and go
   });
   const ended = await call(running.server.address, vault.getAgentManifest, request);
   equal(ended.code, status.INTERNAL);
-  equal(ended.details, "The vault could not answer this request (request 0707070707070707)");
+  equal(ended.details, "The vault could not answer this request (request 0707070707070000)");
   ok(!ended.details.includes("secret"));
   equal(running.events[0]?.fields["method"], "get_agent_manifest");
   broken = false;

@@ -57,6 +57,7 @@ const MAX_BEHIND = 100_000;
 export class LineSink {
   readonly #in: LineSinkParts;
   readonly #encoder = new TextEncoder();
+  readonly #buffer = new Uint8Array(65_536);
   readonly #onMended: (mended: Mended) => void;
   #position: ChainPosition;
   #synced: number;
@@ -177,12 +178,18 @@ export class LineSink {
   #tryFile(lines: readonly string[]): boolean {
     if (this.#trouble !== null) return false;
     try {
-      this.#in.file.append(this.#encoder.encode(lines.length === 1 ? lines[0]! : lines.join("")));
+      this.#in.file.append(this.#encoded(lines.length === 1 ? lines[0]! : lines.join("")));
       return true;
     } catch (error) {
       this.#breakDown(error);
       return false;
     }
+  }
+
+  /** In a buffer of its own: making one for each line costs more than filling it. */
+  #encoded(text: string): Uint8Array {
+    if (3 * text.length > this.#buffer.length) return this.#encoder.encode(text);
+    return this.#buffer.subarray(0, this.#encoder.encodeInto(text, this.#buffer).written);
   }
 
   #breakDown(error: unknown): void {

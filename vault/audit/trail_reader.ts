@@ -14,6 +14,9 @@ export type TrailQuery = Omit<IndexQuery, "limit"> & { readonly limit?: number |
 
 /** Lines that a slow reader may be behind; past it the reading ends. */
 const MAX_UNREAD = 10_000;
+const LOOK_MS = 60_000;
+/** Lines in that time that are no quiet. */
+const MANY_WRITTEN = 60_000;
 
 /** Reads a trail. */
 export class TrailReader {
@@ -21,6 +24,8 @@ export class TrailReader {
   readonly path: string;
   readonly #trail: AuditTrail;
   readonly #index: AuditIndex;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #seen = 0;
 
   constructor(trail: AuditTrail, path: string, indexPath: string) {
     this.path = path;
@@ -71,12 +76,22 @@ export class TrailReader {
     return report.made();
   }
 
-  /** Brings the index up to date, so that the next question is answered at once. */
-  async catchUp(): Promise<void> {
-    await this.#index.catchUp();
+  /** Brings the index up to date in quiet times, so that the next question is answered at once. */
+  start(): void {
+    this.#timer = setInterval(() => this.#catchUpInQuiet(), LOOK_MS);
   }
 
-  close(): Promise<void> {
-    return this.#index.close();
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#index.close();
+  }
+
+  /** While much is written, whatever the machine has is for those who wait for answers. */
+  #catchUpInQuiet(): void {
+    const { sequence } = this.head();
+    const written = sequence - this.#seen;
+    this.#seen = sequence;
+    // What is wrong with the index is told to whoever asks it.
+    if (written > 0 && written <= MANY_WRITTEN) this.#index.catchUp().catch(() => {});
   }
 }
