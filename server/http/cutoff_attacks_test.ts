@@ -2,7 +2,7 @@
  * A stolen laptop: everything that one user can hold on the identity API is tried after the user was cut off (S6).
  */
 
-import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
 import type { TestApi } from "./_test_support.ts";
 import { withApi } from "./_test_support.ts";
 
@@ -172,5 +172,45 @@ Deno.test("S6: a deleted entity leaves a tombstone: its id and its epoch are nev
     notEqual((await api.login("alice", "pw")).entity_id, entity_id);
     await api.vault.restart();
     equal(api.vault.vault.state.users.get(entity_id)!.record.epoch, epoch + 1);
+  });
+});
+
+Deno.test("S6: tidying up after a cut-off opens no login: neither deleting, merging nor renaming gives its name to somebody else", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("alice", "bob");
+    const [alice, bob] = [await api.login("alice"), await api.login("bob")];
+    const [alias] = (await api.must("GET", `identity/entity/id/${alice.entity_id}`)).aliases;
+    const { cutOff, accounts, mounts } = api.vault.vault.engine;
+    await api.vault.issue("carl");
+    const { entityId: carl } = api.vault.vault.users.show("carl");
+    await cutOff.cutOff("alice");
+    const { accessor: mount_accessor } = mounts.byPath("auth", "userpass/")!;
+    const tries: [method: string, path: string, body?: unknown][] = [
+      ["DELETE", `identity/entity/id/${alice.entity_id}`],
+      ["DELETE", "identity/entity/name/alice"],
+      ["POST", "identity/entity/batch-delete", { entity_ids: [bob.entity_id, alice.entity_id] }],
+      ["DELETE", `identity/entity-alias/id/${alias.id}`],
+      ["POST", `identity/entity-alias/id/${alias.id}`, { name: "alice2", mount_accessor }],
+      ["POST", `identity/entity-alias/id/${alias.id}`, { canonical_id: carl, name: "alice", mount_accessor }],
+      ["POST", "identity/entity/merge", {
+        from_entity_ids: [alice.entity_id],
+        to_entity_id: bob.entity_id,
+        conflicting_alias_ids_to_keep: [alias.id],
+      }],
+    ];
+    for (const [method, path, body] of tries) {
+      const { status, body: answered } = await api.operator(method, path, body);
+      deepEqual([status, /cut off/.test(JSON.stringify(answered))], [400, true], `${method} ${path}`);
+    }
+    await rejects(accounts.link("carl", "alice"), { kind: "invalid_argument" });
+    const login = () => api.call("POST", "auth/userpass/login/alice", { body: { password: "alice" } });
+    equal((await login()).status, 403);
+    equal((await api.call("GET", "auth/token/lookup-self", { token: bob.client_token })).status, 200);
+    await api.must("POST", `identity/entity-alias/id/${alias.id}`, { custom_metadata: { note: "gone" } });
+
+    await api.must("DELETE", "auth/userpass/users/alice");
+    equal((await login()).status, 400, "who has no login has no way in");
+    await cutOff.restore(alice.entity_id);
+    await api.must("DELETE", `identity/entity/id/${alice.entity_id}`);
   });
 });

@@ -13,6 +13,7 @@ import type { UserRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import type { Plan } from "../writer.ts";
+import { assertKeepsLogins } from "./cut_off_guard.ts";
 import type { Entities } from "./entities.ts";
 import type { IdentityIndex } from "./identity_index.ts";
 import { type Author, authorsAfter } from "./metadata.ts";
@@ -111,6 +112,7 @@ export class Aliases {
       const record = this.byId(id);
       if (record === undefined) return { writes: [], result: () => {} };
       this.#assertNotEvt(record.mountAccessor);
+      this.#assertFree(record);
       return { writes: [{ kind: "alias", key: id }], result: () => {} };
     });
   }
@@ -188,6 +190,7 @@ export class Aliases {
     }
     if (after.entityId !== before.entityId) this.#assertMovable(after, author);
     this.#assertMayRename(before, after, author);
+    if (aliasKey(before) !== aliasKey(after)) this.#assertFree(before);
     this.#assertNameIsFree(after);
     const record = { ...after, updatedAt: this.#in.clock.now() };
     return { writes: [put(record)], result: () => ({ record, isChanged: true }) };
@@ -227,6 +230,12 @@ export class Aliases {
         "Alias cannot be updated as the given entity already has an alias for this mount ",
       );
     }
+  }
+
+  /** Whoever was cut off keeps the names that they log in by. */
+  #assertFree({ entityId }: AliasRecord): void {
+    const owner = this.#in.state.users.get(entityId)?.record;
+    if (owner !== undefined) assertKeepsLogins(owner);
   }
 
   #assertNameIsFree({ id, mountAccessor, name }: AliasRecord): void {
@@ -269,6 +278,11 @@ function customMetadataOf(
   author: Author,
 ): Pick<AliasRecord, "customMetadata" | "customMetadataBy"> {
   return { customMetadata, customMetadataBy: authorsAfter(before, authors, customMetadata, author) };
+}
+
+/** What a login finds an alias by, and whom it leads to. */
+function aliasKey({ entityId, mountAccessor, name }: AliasRecord): string {
+  return [entityId, mountAccessor, name].join("\n");
 }
 
 function put(record: AliasRecord): Write {

@@ -12,6 +12,7 @@ import type { User } from "../state.ts";
 import type { UserRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Plan } from "../writer.ts";
+import { assertKeepsLogins } from "./cut_off_guard.ts";
 import { raiseEpoch } from "./epochs.ts";
 import { foldName, type IdentityIndex } from "./identity_index.ts";
 import {
@@ -113,6 +114,7 @@ export class Entities {
   deleteAll(ids: readonly string[]): Promise<number> {
     return this.#in.writer.change(() => {
       const found = [...new Set(ids)].map((id) => this.#index.entity(id)).filter((user) => user !== undefined);
+      for (const { record } of found) assertKeepsLogins(record);
       const gone = new Set(found.map((user) => user.record.entityId));
       const writes = [
         ...found.flatMap((user) => this.#planDeletion(user)),

@@ -13,6 +13,7 @@ import type { UserRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import { Aliases } from "./aliases.ts";
+import { assertKeepsLogins } from "./cut_off_guard.ts";
 import { Entities } from "./entities.ts";
 import { Groups } from "./groups.ts";
 import { IdentityIndex } from "./identity_index.ts";
@@ -158,6 +159,7 @@ export class Identity {
       return { record, isNew: false, writes: [this.#putAlias(record, mount, loginName)] };
     }
     const former = this.#in.state.users.get(alias.entityId)!.record;
+    if (record.cutOff === undefined) assertKeepsLogins(former);
     if (former.isUser !== false) {
       throw new VaultError("already_exists", `the login ${JSON.stringify(loginName)} is linked to another user`);
     }

@@ -10,6 +10,7 @@ import type { AliasRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import type { Plan } from "../writer.ts";
+import { assertKeepsLogins } from "./cut_off_guard.ts";
 import type { IdentityIndex } from "./identity_index.ts";
 
 /** What is merged into what. */
@@ -81,6 +82,7 @@ export class EntityMerge {
     }
     const source = this.#index.entity(id);
     if (source === undefined) throw new VaultError("invalid_argument", "entity id to merge from is invalid");
+    assertKeepsLogins(source.record);
     if (source.record.isUser !== false) {
       throw new VaultError("invalid_argument", "a user of the vault can't be merged into another entity", {
         hint: "merge the other way round, or use `runevault user link`",
