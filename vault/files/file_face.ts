@@ -81,6 +81,8 @@ export class FileFace {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerDelayMs = 0;
   #work: Promise<void> = Promise.resolve();
+  /** Nothing is written before the files were read: a start that takes its time would write over an edit, or refuse it. */
+  #isRead = false;
   #closed = false;
   #toldOff = false;
 
@@ -108,6 +110,7 @@ export class FileFace {
         });
       }
       await this.#orRefuse(Object.keys(documents) as FileName[], atStart, () => this.#takeIn(documents));
+      this.#isRead = true;
       this.#schedule(0);
     });
   }
@@ -311,7 +314,7 @@ export class FileFace {
   }
 
   #schedule(delayMs: number): void {
-    if (this.#closed || (this.#timer !== undefined && this.#timerDelayMs <= delayMs)) return;
+    if (!this.#isRead || this.#closed || (this.#timer !== undefined && this.#timerDelayMs <= delayMs)) return;
     clearTimeout(this.#timer);
     this.#timerDelayMs = delayMs;
     this.#timer = setTimeout(() => {

@@ -345,6 +345,7 @@ Deno.test("diff() tells what take() would do and does none of it; both name no t
     await it.issue("bob");
     await it.tokensFile();
     await it.vault.roles.create({ name: "slow", scope: [], topK: 1, rateLimit: "1/1s" });
+    await it.rolesFile();
     await edit(
       it.tokensPath,
       (text) =>
@@ -387,6 +388,16 @@ Deno.test("diff() and take() refuse a file that isn't there or can't be taken, a
     }
     assert.equal(it.disk.sequence, before);
     assert.ok(it.works(token));
+  });
+});
+
+Deno.test("a start that takes its time reads the files before it writes any", async () => {
+  await withClosedVault(async (it) => {
+    const store = new MemoryStore(it.disk);
+    const release = store.hold();
+    setTimeout(release, 600);
+    await assert.rejects(it.open({ store, tokens: "tokens: [" }), refused("config_invalid"));
+    assert.deepEqual((await Array.fromAsync(Deno.readDir(it.folder))).map((entry) => entry.name), ["vault-tokens.yml"]);
   });
 });
 
