@@ -183,3 +183,27 @@ Deno.test("a mount that is disabled takes every token that came through it, and 
     deepEqual(await it.live(logins[0]!), [false]);
   });
 });
+
+Deno.test("the rows of what an evt token caused go when its grace is over, and when it expires, not with their own TTL", async () => {
+  await withTokens(async (it) => {
+    const { tokens, tokenExpiry } = it.vault.vault;
+    const byEvt = async (user: string) => {
+      const evt = await it.evt(user, "a");
+      await it.engine.policies.put("a", `path "auth/token/create" { capabilities = ["update"] }`);
+      const { token, record } = await it.make(evt, { ttl: 86_400 * 30 });
+      await it.engine.cubbyholes.write(await it.caller(token), "x", '{"y":1}');
+      return record.hash;
+    };
+    const [graceful, expiring] = [await byEvt("graceful"), await byEvt("expiring")];
+    await tokens.rotate({ user: "graceful", graceSeconds: 60 });
+    const rows = () => [graceful, expiring].map((hash) => it.vault.disk.table("service_token").has(hash));
+    deepEqual(rows(), [true, true]);
+    it.vault.clock.advance(61_000);
+    await tokenExpiry.sweep();
+    deepEqual(rows(), [false, true]);
+    it.vault.clock.advance(12 * 86_400_000);
+    await tokenExpiry.sweep();
+    deepEqual(rows(), [false, false]);
+    equal(it.vault.disk.table("cubbyhole").size, 0);
+  });
+});
