@@ -5,6 +5,7 @@
  */
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { AdminHttp, cli, VaultClient } from "../clients.ts";
 import { assertFilled, assertTokensDead, assertTokensLive } from "../filled_vault.ts";
 import { findTraces } from "../secret_traces.ts";
@@ -114,4 +115,20 @@ Deno.test("the file shows nothing without its key, is private, and is never writ
   equal(again.code, 1);
   match(again.stderr, /vault\.age exists/);
   deepEqual((await Array.fromAsync(Deno.readDir(place.path))).map(({ name }) => name).sort(), ["data", "vault.age"]);
+});
+
+Deno.test("a damaged store is found out when it is backed up, not when the backup is needed", async () => {
+  await using place = await temporaryFolder();
+  await using server = await StartedServer.start({ dataDir: `${place.path}/data` });
+  {
+    using db = new DatabaseSync(`${server.dataDir}/runevault.db`);
+    db.exec("PRAGMA busy_timeout = 5000");
+    db.exec("UPDATE records SET value = replace(value, 'member', 'nember') WHERE kind = 'role' AND key = 'member'");
+  }
+  const { code, stderr } = await run(server.dataDir, ["backup", `${place.path}/vault.age`]);
+  equal(code, 1);
+  match(stderr, /The store can't be copied: it is damaged: a record of the kind "role"/);
+  deepEqual((await Array.fromAsync(Deno.readDir(place.path))).map(({ name }) => name), ["data"]);
+  const left = (await Array.fromAsync(Deno.readDir(server.dataDir))).filter(({ name }) => name.startsWith(".backup-"));
+  deepEqual(left, []);
 });

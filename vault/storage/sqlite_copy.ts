@@ -11,13 +11,13 @@ import type { CopyAnswer, CopyRequest } from "./sqlite_copy_worker.ts";
  * Copies a database as it is at one moment between two changes; changes go on meanwhile.
  *
  * @param to Must not exist.
- * @throws {VaultError} `storage_failed` when the copy can't be made; what there is of it is the caller's to remove.
+ * @throws {VaultError} `storage_failed` when the copy can't be made or is damaged; what there is of it is the caller's to remove.
  */
 export async function copyDatabase(path: string, to: string): Promise<void> {
   const failure = await inThread({ path, to });
   if (failure === null) return;
   throw new VaultError("storage_failed", `The store can't be copied: ${failure}`, {
-    hint: "check the space on the disk that holds the data folder; nothing was changed",
+    hint: "check the disk that holds the data folder, and the space on it; nothing was changed",
   });
 }
 

@@ -34,17 +34,19 @@ async function answer({ path, to }: CopyRequest): Promise<string | null> {
     if (to === undefined) return verdictOf(db);
     // All pages in one step are one read transaction; in several, each change by the vault would begin it anew.
     await backup(db, to, { rate: ALL_PAGES });
-    makeOneFile(to);
-    return null;
+    return damageOfCopy(to);
   } finally {
     db.close();
   }
 }
 
-/** A copy in write-ahead mode would grow files beside it as soon as somebody looks into it. */
-function makeOneFile(path: string): void {
+/** A copy is looked through before it counts: a damaged store must show today, not when its backup is needed. */
+function damageOfCopy(path: string): string | null {
   using copy = new DatabaseSync(path);
+  // In write-ahead mode it would grow files beside it as soon as somebody looks into it.
   copy.exec("PRAGMA journal_mode = DELETE");
+  const damage = verdictOf(copy);
+  return damage === null ? null : `it is damaged: ${damage}`;
 }
 
 function verdictOf(db: DatabaseSync): string | null {
