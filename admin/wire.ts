@@ -126,6 +126,8 @@ export interface CutOffBody {
   readonly blocked_logins: readonly string[];
   /** Logins of the same name that lead to somebody else. */
   readonly open_namesakes: readonly string[];
+  /** The operator of the same name, whose token works on; null where there is none. */
+  readonly open_operator: string | null;
   readonly pending: readonly PendingRow[];
   readonly held: readonly HeldRow[];
 }

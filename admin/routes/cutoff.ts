@@ -13,17 +13,22 @@ import type { CutOffBody } from "../wire.ts";
 type CutOff = AdminVault["engine"]["cutOff"];
 
 /** The routes of cut-offs. */
-export function cutoffRoutes({ engine: { cutOff } }: Pick<AdminVault, "engine">): readonly AdminRoute[] {
+export function cutoffRoutes({ engine, operators }: Pick<AdminVault, "engine" | "operators">): readonly AdminRoute[] {
+  const { cutOff } = engine;
   return [
-    { method: "GET", path: "/users/:name/cutoff", handle: (c) => c.json(toBody(cutOff.show(nameIn(c, "name")))) },
-    { method: "POST", path: "/users/:name/cutoff", needs: "tokens", handle: (c) => cut(c, cutOff) },
+    {
+      method: "GET",
+      path: "/users/:name/cutoff",
+      handle: (c) => c.json(toBody(cutOff.show(nameIn(c, "name")), operators)),
+    },
+    { method: "POST", path: "/users/:name/cutoff", needs: "tokens", handle: (c) => cut(c, cutOff, operators) },
     { method: "POST", path: "/users/:name/restore", needs: "tokens", handle: (c) => restore(c, cutOff) },
   ];
 }
 
-async function cut(c: AdminContext, cutOff: CutOff): Promise<Response> {
+async function cut(c: AdminContext, cutOff: CutOff, operators: AdminVault["operators"]): Promise<Response> {
   const { reason } = await bodyOf(c, { reason: optional(text) });
-  return c.json(toBody(await cutOff.cutOff(nameIn(c, "name"), reason)));
+  return c.json(toBody(await cutOff.cutOff(nameIn(c, "name"), reason), operators));
 }
 
 async function restore(c: AdminContext, cutOff: CutOff): Promise<Response> {
@@ -33,7 +38,7 @@ async function restore(c: AdminContext, cutOff: CutOff): Promise<Response> {
   return c.json({ message: `User ${quoteName(user)} ${state}; what was revoked stays revoked`, user, disabled });
 }
 
-function toBody(report: ReturnType<CutOff["show"]>): CutOffBody {
+function toBody(report: ReturnType<CutOff["show"]>, operators: AdminVault["operators"]): CutOffBody {
   const { user, entityId: entity_id, cutOff, ended, pending, held } = report;
   return {
     user,
@@ -48,6 +53,7 @@ function toBody(report: ReturnType<CutOff["show"]>): CutOffBody {
     },
     blocked_logins: report.blockedLogins,
     open_namesakes: report.openNamesakes,
+    open_operator: operatorNamed(user, operators),
     pending: pending.map(({ leaseId, account, since, reason }) => ({
       lease_id: leaseId,
       account,
@@ -56,6 +62,11 @@ function toBody(report: ReturnType<CutOff["show"]>): CutOffBody {
     })),
     held: held.map(({ since, ...thing }) => ({ ...thing, since: since === null ? null : moment(since) })),
   };
+}
+
+/** Operators are no users, but a person may be both. */
+function operatorNamed(user: string, operators: AdminVault["operators"]): string | null {
+  return operators.list().find(({ name }) => name.toLowerCase() === user.toLowerCase())?.name ?? null;
 }
 
 function moment(at: number): string {

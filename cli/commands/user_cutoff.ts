@@ -47,6 +47,7 @@ function showCutOff(body: CutOffBody): string {
     ...body.pending.map((row) => ["Still pending", showPending(row)] as const),
     ...(body.pending.length === 0 ? [["Still pending", "nothing"] as const] : []),
     ...body.open_namesakes.map((login) => ["Still open", showNamesake(login, body.user)] as const),
+    ["Still open", showOperator(body.open_operator)],
   ]) + showHeld(body);
 }
 
@@ -69,6 +70,10 @@ function showPending({ account, since, reason }: PendingRow): string {
 
 function showNamesake(login: string, user: string): string {
   return `${login} isn't linked to ${user}; if it is theirs: runevault user link ${user} ${login.split("/").at(-1)}`;
+}
+
+function showOperator(name: string | null): string | null {
+  return name === null ? null : `the operator ${name}; if it is the same person: runevault operator remove ${name}`;
 }
 
 /** `still held by X: data key since T, shared index key since T, score rows N`, and a line for each remedy. */

@@ -92,3 +92,14 @@ Deno.test("a group that isn't there, or a socket that it couldn't reach, stops t
   const inside = await refused("--admin-socket-group", "root");
   deepEqual([inside.code, /can't reach an admin socket in the data folder/.test(inside.log)], [78, true]);
 });
+
+Deno.test("who is cut off and is an operator too is told to be, for that token works on", async () => {
+  await using server = await StartedServer.start();
+  using admin = AdminHttp.of(server);
+  await admin.issue("carol");
+  equal((await cli(server, ["operator", "add", "Carol", "--scope", "read"])).code, 0);
+  const cut = await cli(server, ["user", "cutoff", "carol"]);
+  match(cut.stdout, /^Still open: +the operator Carol; if it is the same person: runevault operator remove Carol$/m);
+  equal((await cli(server, ["operator", "remove", "Carol"])).code, 0);
+  doesNotMatch((await cli(server, ["user", "cutoff", "carol"])).stdout, /Still open/);
+});
