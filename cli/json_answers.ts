@@ -102,7 +102,7 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "audit query": "as `audit tail`",
   "audit report": "`AuditReportBody`",
   "audit verify":
-    "`ok`, `lines`, `first`, `last`, `checked_keys`, `broken` (null, or `path`, `line`, `sequence`, `reason`), `not_excluded`; exit code 1 where it is broken",
+    "`ok`, `lines`, `first`, `last`, `checked_keys`, `broken` (null, or `path`, `line`, `sequence`, `reason`), `not_excluded`, `first_key_at`; exit code 1 where it is broken",
   "backup": "`BackupBody` with `file`, `file_bytes`",
   "restore": "`data_dir`, `program`, `created_at`, `schema`, `sequence`, `parts`, `users`, `roles`",
   "import rune-vault": "`roles`, `users`, `key_folder`, `team_secret`, `settings`, `certificate`, `remarks`",

@@ -24,6 +24,8 @@ export interface VerifyWish {
 /** A report, with its first broken line in words. */
 export interface VerifyOutcome extends VerifyReport {
   readonly broken_text: string | null;
+  /** Where the first key still lies, which should be on another machine; null: it is gone. */
+  readonly first_key_at: string | null;
 }
 
 /**
@@ -39,13 +41,22 @@ export async function verifyAudit({ dataDir, files, keyFiles, running }: VerifyW
   const isOurs = files.length === 0 || await holds(files, path);
   const head = isOurs ? running?.head ?? storedHead(dataDir) : undefined;
   const report = await verifyTrail(found, { keys, head });
-  return { ...report, broken_text: report.broken === null ? null : brokenText(report.broken) };
+  const firstKey = `${dataDir}/audit.k0`;
+  return {
+    ...report,
+    broken_text: report.broken === null ? null : brokenText(report.broken),
+    first_key_at: await isThere(firstKey) ? firstKey : null,
+  };
 }
 
 async function auditPath(dataDir: string, hasFiles: boolean): Promise<string> {
   const { config } = await readSources({ data_dir: dataDir });
   if (config.auditFile !== null || hasFiles) return config.auditFile ?? "";
   throw new VaultError("precondition_failed", "The audit trail is switched off", { hint: "name the files to verify" });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
 async function holds(files: readonly string[], path: string): Promise<boolean> {

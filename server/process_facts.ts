@@ -57,11 +57,13 @@ export class ProcessFacts implements ProcessReadings {
     const told = files.map((file) => `file ${file.name} ${file.state}: ${file.reason}`);
     // Of a file that is off by the operator's own number there is nothing to be done.
     const reasons = told.filter((_reason, i) => files[i]!.state !== "off");
-    const trouble = this.#vault.trail?.status().fileTrouble ?? null;
-    if (trouble !== null) reasons.push(`the audit file can't be written: ${trouble}`);
+    const trail = this.#vault.trail?.status();
+    if (trail?.fileTrouble) reasons.push(`the audit file can't be written: ${trail.fileTrouble}`);
+    if (trail?.mirrorTrouble) reasons.push(`the audit trail's second place takes no lines: ${trail.mirrorTrouble}`);
     const { reason } = this.#vault.clockGuard.status();
     if (reason !== null) reasons.push(`clock doubted: ${reason}`);
     if (!this.ready) return { status: "unhealthy", reasons: ["not serving", ...reasons] };
+    if (trail?.isRefusing) return { status: "unhealthy", reasons };
     if (reasons.length > 0) return { status: "degraded", reasons };
     return { status: "healthy", reasons: told };
   }

@@ -30,7 +30,7 @@ async function verify(io: Io, globals: GlobalOptions, files: readonly string[], 
   const { verifyAudit } = await import("../../server/offline_audit.ts");
   const running = await runningTrail(io, globals);
   const found = await verifyAudit({ dataDir: dataDirOf(io, globals), files, keyFiles, running });
-  const { broken, broken_text, lines, first, last, checkedKeys, notExcluded } = found;
+  const { broken, broken_text, lines, first, last, checkedKeys, notExcluded, first_key_at } = found;
   if (globals.json) {
     const body = {
       ok: broken === null,
@@ -40,6 +40,7 @@ async function verify(io: Io, globals: GlobalOptions, files: readonly string[], 
       checked_keys: checkedKeys,
       broken,
       not_excluded: notExcluded,
+      first_key_at,
     };
     await io.out(`${escapeControls(JSON.stringify(body))}\n`);
   } else {
@@ -48,6 +49,7 @@ async function verify(io: Io, globals: GlobalOptions, files: readonly string[], 
       ["Keys checked", checkedKeys === 0 ? "none" : String(checkedKeys)],
       ["Result", broken === null ? "whole" : "BROKEN"],
       ...notExcluded.map((said): [string, string] => ["Not excluded", said]),
+      ["First key", first_key_at === null ? null : `still here, at ${first_key_at}: take it to another machine`],
     ]));
   }
   if (broken_text === null) return;

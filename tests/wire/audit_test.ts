@@ -194,7 +194,7 @@ Deno.test("10,000 mixed calls by 50 users at once: an entry for each with the ri
   await mountUserpass(api);
   const secrets: Record<string, string | Uint8Array> = { "the team secret": TEAM_SECRET, "a plaintext": COMMON_TEXT };
   const made: { user: string; operation: string }[] = [];
-  const people = await Promise.all(Array.from({ length: USERS }, async (_, i) => {
+  const person = async (i: number) => {
     const user = `user-${i}`;
     const token = secrets[`${user}'s token`] = await admin.issue(user);
     const password = secrets[`${user}'s password`] = `${crypto.randomUUID()}+/=`;
@@ -204,7 +204,9 @@ Deno.test("10,000 mixed calls by 50 users at once: an entry for each with the ri
       secrets[`${user}'s key ${k}`] = Buffer.from(dek, "base64");
     }
     return { user, token, login: `login-${i}`, password };
-  }));
+  };
+  const people: Awaited<ReturnType<typeof person>>[] = [];
+  for (let i = 0; i < USERS; i++) people.push(await person(i));
   const before = (await entriesOf(dataDir)).length;
 
   const plaintext = (i: number) => `${COMMON_TEXT} ${i}`;

@@ -103,9 +103,14 @@ export class LineSink {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Whether the file or the second place takes lines. */
+  get isWorking(): boolean {
+    return this.#trouble === null || this.#mirrorWorks();
+  }
+
   /** @throws {VaultError} `audit_unavailable` while nothing takes lines. */
   assertWorking(): void {
-    if (this.#trouble !== null && !this.#mirrorWorks()) throw unavailable(this.#trouble);
+    if (!this.isWorking) throw unavailable(this.#trouble!);
   }
 
   /**

@@ -56,6 +56,8 @@ export interface TrailStatus {
   readonly fileTrouble: string | null;
   /** Why the second place takes no lines; null: it does, or there is none. */
   readonly mirrorTrouble: string | null;
+  /** Whether nothing takes lines, so that every request is refused. */
+  readonly isRefusing: boolean;
   /** Lines that the file lacks. */
   readonly behind: number;
   /** Requests that were refused because they could not be recorded. */
@@ -112,6 +114,7 @@ export class AuditTrail {
       hash: position.hash,
       fileTrouble: trouble,
       mirrorTrouble: this.#in.mirror?.trouble() ?? null,
+      isRefusing: !this.#sink.isWorking,
       behind,
       refused: this.#refused,
       queued: this.#waiting.length,
