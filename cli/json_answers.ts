@@ -36,7 +36,7 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "user disable": "`UserRow`",
   "user enable": "`UserRow`",
   "user cutoff": "`CutOffBody`",
-  "user restore": "`message`, `user`",
+  "user restore": "`message`, `user`, `disabled`",
   "login": "envelope; `auth`: `client_token`, `accessor`, `policies`, `lease_duration`, `entity_id` and so on",
   "policy list": KEYS,
   "policy show": envelope("`name`, `policy`"),
