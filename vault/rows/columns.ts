@@ -6,50 +6,57 @@
 
 type Numbers = Float64Array | Int32Array | Uint8Array;
 
-const FIRST_ROWS = 64;
+/** Columns grow by so many rows, and nothing is ever copied; memory that no row was written to yet costs nothing. */
+const CHUNK_BITS = 16;
+const CHUNK_ROWS = 1 << CHUNK_BITS;
+const IN_CHUNK = CHUNK_ROWS - 1;
 
 /** A column that grows with its rows. A row that was never set holds 0. */
 export class Column<T extends Numbers> {
   readonly #make: (length: number) => T;
   /** Numbers of each row. */
   readonly #width: number;
-  #numbers: T;
+  readonly #chunks: T[] = [];
 
   constructor(make: (length: number) => T, width = 1) {
     this.#make = make;
     this.#width = width;
-    this.#numbers = make(FIRST_ROWS * width);
   }
 
+  /** The number of a row, of a column of width 1. */
   get(row: number): number {
-    return this.#numbers[row]!;
+    return this.#chunks[row >>> CHUNK_BITS]?.[row & IN_CHUNK] ?? 0;
   }
 
+  /** Sets the number of a row, of a column of width 1. */
   set(row: number, value: number): void {
-    if (row >= this.#numbers.length) this.#grow(row);
-    this.#numbers[row] = value;
+    this.#chunkFor(row)[row & IN_CHUNK] = value;
   }
 
-  /** All numbers, to be read at once before anything is set again. */
-  get all(): T {
-    return this.#numbers;
+  /** The numbers of a row that was set, at {@link startOf} in this and behind. */
+  chunkOf(row: number): T {
+    return this.#chunks[row >>> CHUNK_BITS]!;
   }
 
-  /** The numbers of a row that has several. It is a view: what is set later shows in it. */
+  startOf(row: number): number {
+    return (row & IN_CHUNK) * this.#width;
+  }
+
+  /** The numbers of a row that was set. It is a view: what is set later shows in it. */
   part(row: number): T {
-    return this.#numbers.subarray(row * this.#width, (row + 1) * this.#width) as T;
+    const start = this.startOf(row);
+    return this.chunkOf(row).subarray(start, start + this.#width) as T;
   }
 
-  /** Sets the numbers of a row that has several. */
+  /** Sets the numbers of a row. */
   setPart(row: number, values: ArrayLike<number>): void {
-    if ((row + 1) * this.#width > this.#numbers.length) this.#grow((row + 1) * this.#width);
-    this.#numbers.set(values, row * this.#width);
+    this.#chunkFor(row).set(values, this.startOf(row));
   }
 
-  #grow(needed: number): void {
-    const grown = this.#make(Math.max(needed + 1, this.#numbers.length * 2));
-    grown.set(this.#numbers);
-    this.#numbers = grown;
+  #chunkFor(row: number): T {
+    const index = row >>> CHUNK_BITS;
+    while (this.#chunks.length <= index) this.#chunks.push(this.#make(CHUNK_ROWS * this.#width));
+    return this.#chunks[index]!;
   }
 }
 

@@ -110,7 +110,7 @@ export class TokenRows {
   /** The row of an agent id; -1: none. */
   rowOf(agentId: string): number {
     return this.#byAgentId.find(hashOf(agentId), (row) => {
-      return isHex(this.#hashes.all, row * HASH_BYTES, AGENT_ID_BYTES, agentId);
+      return isHex(this.#hashes.chunkOf(row), this.#hashes.startOf(row), AGENT_ID_BYTES, agentId);
     });
   }
 
@@ -187,7 +187,7 @@ export class TokenRows {
   }
 
   #hashOfRow(row: number): number {
-    const bytes = this.#hashes.all, start = row * HASH_BYTES;
+    const bytes = this.#hashes.chunkOf(row), start = this.#hashes.startOf(row);
     return mixed(bytes[start]!, bytes[start + 1]!, bytes[start + 2]!, bytes[start + 3]!);
   }
 

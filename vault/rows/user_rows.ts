@@ -206,13 +206,13 @@ export class UserRows {
   #hashOfRow(row: number): number {
     const odd = this.#oddIds.size === 0 ? undefined : this.#oddIds.get(row);
     if (odd !== undefined) return hashOf(odd);
-    const bytes = this.#ids.all, end = (row + 1) * ID_BYTES;
+    const bytes = this.#ids.chunkOf(row), end = this.#ids.startOf(row) + ID_BYTES;
     return mixed(bytes[end - 4]!, bytes[end - 3]!, bytes[end - 2]!, bytes[end - 1]!);
   }
 
   #hasId(row: number, id: string): boolean {
     const odd = this.#oddIds.size === 0 ? undefined : this.#oddIds.get(row);
-    return odd === undefined ? isUuid(this.#ids.all, row * ID_BYTES, id) : odd === id;
+    return odd === undefined ? isUuid(this.#ids.chunkOf(row), this.#ids.startOf(row), id) : odd === id;
   }
 
   #append(id: string): number {

@@ -12,7 +12,7 @@ const MAX_BATCH = 64;
 /** Collects messages until the present turn of the event loop is over. */
 export class Outbox<Message> {
   readonly #post: (messages: readonly Message[]) => void;
-  #waiting: Message[] = [];
+  readonly #waiting: Message[] = [];
   #isScheduled = false;
 
   constructor(post: (messages: readonly Message[]) => void) {
@@ -22,7 +22,6 @@ export class Outbox<Message> {
   /** Posts a message soon, after those before it. */
   add(message: Message): void {
     this.#waiting.push(message);
-    if (this.#waiting.length >= MAX_BATCH) return this.flush();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -33,9 +32,6 @@ export class Outbox<Message> {
 
   /** Posts what waits. */
   flush(): void {
-    if (this.#waiting.length === 0) return;
-    const messages = this.#waiting;
-    this.#waiting = [];
-    this.#post(messages);
+    while (this.#waiting.length > 0) this.#post(this.#waiting.splice(0, MAX_BATCH));
   }
 }
