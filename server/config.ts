@@ -7,7 +7,14 @@
  */
 
 import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import { type EnvelopeV1Policy, type LogLevel, type RollbackChoice, VaultError, YAML_MAX_USERS } from "../vault/mod.ts";
+import {
+  type EnvelopeV1Policy,
+  type LogLevel,
+  MAX_LEASES_OF_ENTITY,
+  type RollbackChoice,
+  VaultError,
+  YAML_MAX_USERS,
+} from "../vault/mod.ts";
 import { yamlProblem } from "../vault/yaml_problem.ts";
 import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
 import type { RotationSettings } from "../vault/audit/rotation.ts";
@@ -83,6 +90,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly dev: boolean;
   /** Database accounts are left alone. */
+  /** Database accounts that an entity may have at a time (S18). */
+  readonly maxLeases: number;
   readonly pauseRevocation: boolean;
   /** What is to become of a store that may be older than what was promised. */
   readonly rollback: RollbackChoice;
@@ -216,6 +225,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     envectorApiKeyFile: raw.text("envector_api_key_file"),
     fheDim: raw.integer("fhe_dim"),
     embeddingDim: raw.integer("embedding_dim"),
+    maxLeases: raw.integer("max_leases") ?? MAX_LEASES_OF_ENTITY,
     pauseRevocation: raw.flag("pause_revocation"),
     rollback: { accept: raw.flag("accept_rollback"), keepTokens: raw.flag("keep_tokens") },
     auditFile: offOr(raw.text("audit_file"), `${dataDir}/audit.log`),

@@ -124,6 +124,9 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     placeholder: "FORMAT",
   }),
   option("log_level", "string", "debug, info (default), warn or error", { placeholder: "LEVEL" }),
+  option("max_leases", "integer", "database accounts that an entity may have at a time (default 1000)", {
+    placeholder: "N",
+  }),
   option(
     "pause_revocation",
     "boolean",

@@ -220,6 +220,7 @@ export class Daemon {
       nativeJwt: native.jwt,
       nativeArgon2: native.argon2,
       databasePlugins: DATABASE_PLUGINS,
+      maxLeases: config.maxLeases,
       rolesPath: config.rolesFile,
       tokensPath: config.tokensFile,
       yamlMaxUsers: config.yamlMaxUsers,

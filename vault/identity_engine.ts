@@ -52,6 +52,8 @@ export interface EngineSurroundings extends Surroundings {
   readonly nativeArgon2?: NativeArgon2 | undefined;
   /** The kinds of servers that accounts can be made on. */
   readonly databasePlugins: readonly DatabasePlugin[];
+  /** Database accounts that an entity may have at a time; absent: the default. */
+  readonly maxLeases?: number | undefined;
 }
 
 /** Types that operators may mount. */
@@ -126,7 +128,12 @@ export class IdentityEngine {
       issuer: () => issuer.issuer,
     });
     this.oidcProvider = new OidcProvider({ ...around, identity, mounts, tokens, keys, identityTokens, issuer });
-    this.database = new DatabaseEngine({ ...tokenSurroundings, tokens, plugins: around.databasePlugins });
+    this.database = new DatabaseEngine({
+      ...tokenSurroundings,
+      tokens,
+      plugins: around.databasePlugins,
+      maxLeases: around.maxLeases,
+    });
     const elsewhere = new LeasedAccounts(this.database.leases);
     this.cutOff = new CutOff({ ...around, identity, tokens, accounts, elsewhere });
     mounts.addDisableHook((

@@ -14,6 +14,7 @@ export { asVaultError, ERROR_TABLE, VaultError, type VaultErrorKind } from "./er
 export type { KeyRing } from "./fhe_keys/key_ring.ts";
 export type { FileName } from "./files/document.ts";
 export type { FileDifference } from "./files/edits.ts";
+export { MAX_LEASES_OF_ENTITY } from "./leases/leases.ts";
 export { type FileFace, type FileStatus, YAML_MAX_USERS } from "./files/file_face.ts";
 export { type EnvelopeService, type EnvelopeV1Policy, type OpenRight, openRightOf } from "./keys/envelope_service.ts";
 export type { BundleParts, ClientSettings, PublicKeyFiles } from "./keys/key_bundle.ts";

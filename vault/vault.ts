@@ -62,6 +62,8 @@ export interface VaultOptions {
   readonly nativeArgon2?: NativeArgon2 | undefined;
   /** The kinds of servers that accounts can be made on; absent: none. */
   readonly databasePlugins?: readonly DatabasePlugin[];
+  /** Database accounts that an entity may have at a time; absent: the default. */
+  readonly maxLeases?: number;
   readonly rolesPath: string;
   readonly tokensPath: string;
   /** With more users than this the tokens file is not written; absent: 200,000. */
@@ -177,7 +179,12 @@ export class Vault {
     this.bundles = new KeyBundles({ state, secrets, keys, users, clock, settings, v1Policy: envelopeV1, fheKeys });
     const { authenticator } = this;
     const { passwordThreads, nativeJwt, nativeArgon2 } = options;
-    const plugged = { nativeJwt, nativeArgon2, databasePlugins: options.databasePlugins ?? [] };
+    const plugged = {
+      nativeJwt,
+      nativeArgon2,
+      databasePlugins: options.databasePlugins ?? [],
+      maxLeases: options.maxLeases,
+    };
     const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, ...plugged };
     this.engine = new IdentityEngine(around);
     this.tokens.noteOtherCredentials((entityId) => this.engine.tokens.index.countOf(entityId) > 0);

@@ -34,6 +34,8 @@ export interface DatabaseSurroundings extends Surroundings {
   readonly mounts: MountTable;
   readonly tokens: ServiceTokens;
   readonly plugins: readonly DatabasePlugin[];
+  /** Accounts that an entity may have at a time; absent: the default. */
+  readonly maxLeases?: number | undefined;
 }
 
 /** The rooms of the database engine. */
@@ -55,7 +57,7 @@ export class DatabaseEngine {
     });
     const roles = this.roles = new DatabaseRoles(around);
     this.staticRoles = new DatabaseStaticRoles({ ...around, connections });
-    const leases = this.leases = new Leases(around, new DatabaseAccounts(connections));
+    const leases = this.leases = new Leases(around, new DatabaseAccounts(connections), around.maxLeases);
     const isStillLive = (caller: ApiCaller) => isLive(tokens, caller);
     this.credentials = new DatabaseCredentials({ ...around, connections, roles, leases, isStillLive });
     tokens.endings.addHook((ended) => leases.planEndOfToken(ended));

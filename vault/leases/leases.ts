@@ -13,7 +13,7 @@ import { type LeaseBackend, LeaseEndings, type LeaseSurroundings } from "./lease
 import { type LeaseCounts, LeaseIndex } from "./lease_index.ts";
 
 /** Live and ending leases that an entity may have (S18). */
-const MAX_OF_ENTITY = 1000;
+export const MAX_LEASES_OF_ENTITY = 1000;
 /** How long a revocation that isn't waited for is waited for all the same, so that most clients see it done. */
 const PATIENCE_MS = 2000;
 
@@ -57,13 +57,15 @@ export interface Revocation {
 export class Leases {
   readonly #in: LeaseSurroundings;
   readonly #backend: AccountBackend;
+  readonly #maxOfEntity: number;
   /** Leases of each entity that wait to be written. */
   readonly #waiting = new Map<string, number>();
   readonly index: LeaseIndex;
   readonly endings: LeaseEndings;
 
-  constructor(surroundings: LeaseSurroundings, backend: AccountBackend) {
+  constructor(surroundings: LeaseSurroundings, backend: AccountBackend, maxOfEntity = MAX_LEASES_OF_ENTITY) {
     this.#in = surroundings;
+    this.#maxOfEntity = maxOfEntity;
     this.#backend = backend;
     this.index = new LeaseIndex(surroundings.state);
     this.endings = new LeaseEndings(surroundings, this.index, backend);
@@ -260,8 +262,8 @@ export class Leases {
 
   #assertRoom(entityId: string): void {
     const held = this.index.countOf(entityId) + (this.#waiting.get(entityId) ?? 0);
-    if (entityId === "" || held < MAX_OF_ENTITY) return;
-    throw new VaultError("rate_limited", `at most ${MAX_OF_ENTITY} leases at a time`, {
+    if (entityId === "" || held < this.#maxOfEntity) return;
+    throw new VaultError("rate_limited", `at most ${this.#maxOfEntity} leases at a time`, {
       hint: "revoke some, or let them expire",
     });
   }

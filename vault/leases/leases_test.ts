@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { refused } from "../_test_support.ts";
+import { refused, withVault } from "../_test_support.ts";
 import type { LeaseRecord } from "../storage/database_records.ts";
 import { VaultState } from "../state.ts";
 import { Writer } from "../writer.ts";
@@ -139,6 +139,13 @@ Deno.test("S18: an entity has at most 1000 leases, those that wait for their end
     equal(await it.issue(lease("b")), true);
     const more = Array.from({ length: 5 }, (_, i) => it.issue(lease(`e${i}`)).catch(() => false));
     deepEqual(await Promise.all(more), [false, false, false, false, false], "also where they come at once");
+  });
+});
+
+Deno.test("S18: how many leases an entity may have can be set", async () => {
+  await withVault({ maxLeases: 0 }, async ({ vault }) => {
+    const { leases } = vault.engine.database;
+    await rejects(leases.intend(lease("a"), () => true), refused("rate_limited", /at most 0 leases/));
   });
 });
 
