@@ -157,7 +157,7 @@ const START = { mysql: startMariaDb, postgresql: startPostgres };
 export function databaseTest(
   description: string,
   use: (it: DatabaseApi) => Promise<void>,
-  { fresh = false }: { fresh?: boolean } = {},
+  { fresh = false, hasTls = false }: { fresh?: boolean; hasTls?: boolean } = {},
 ): void {
   for (const kind of ["mysql", "postgresql"] as const) {
     Deno.test({
@@ -166,7 +166,7 @@ export function databaseTest(
       sanitizeOps: false,
       sanitizeResources: false,
       fn: async () => {
-        const server = fresh ? await START[kind]() : await sharedServer(kind);
+        const server = fresh ? await START[kind]({ hasTls }) : await sharedServer(kind);
         const faults: Faults = {};
         try {
           await withApi(async (api) => {

@@ -6,6 +6,7 @@
  */
 
 import mysql from "mysql2/promise";
+import { makeCertificate, type ServerCertificate } from "./_certificate.ts";
 import postgres from "postgres";
 
 /** The account that the vault is given: it may make and drop accounts and end sessions, no more. */
@@ -20,6 +21,8 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number;
   /** With `{{username}}` and `{{password}}`. */
   readonly url: string;
+  /** Its certificate, where it speaks TLS. */
+  readonly certificate: ServerCertificate | undefined;
   /** Statements that make an account which may read the table `app.notes`. */
   readonly creation: readonly string[];
   /** Statements that take such an account away; they fail where it is gone. */
@@ -154,8 +157,23 @@ async function folderFor(user: string): Promise<string> {
   return folder;
 }
 
+/** What servers may be. */
+export interface ServerOptions {
+  /** Whether it speaks TLS. */
+  readonly hasTls?: boolean;
+  /** PostgreSQL: whether what it answered survives a power cut, as in earnest; tests do without. */
+  readonly isDurable?: boolean;
+}
+
+/** A certificate that the server's user may read. */
+async function certificateFor(user: string, folder: string): Promise<ServerCertificate> {
+  const certificate = await makeCertificate(folder);
+  if (Deno.uid() === 0) await must(new Deno.Command("chown", { args: [user, `${folder}/server.key`] }), "chown");
+  return certificate;
+}
+
 /** Starts MariaDB without its anonymous accounts. */
-export async function startMariaDb(): Promise<TestServer> {
+export async function startMariaDb({ hasTls = false }: ServerOptions = {}): Promise<TestServer> {
   const folder = await folderFor("mysql");
   const port = freePort();
   const data = `${folder}/data`;
@@ -174,7 +192,9 @@ export async function startMariaDb(): Promise<TestServer> {
       await connection.end();
     }
   };
-  const command = () => asUser("mysql", "/usr/sbin/mariadbd", [...options, ...more, "--skip-name-resolve"]);
+  const certificate = hasTls ? await certificateFor("mysql", folder) : undefined;
+  const tls = hasTls ? [`--ssl-cert=${folder}/server.pem`, `--ssl-key=${folder}/server.key`] : [];
+  const command = () => asUser("mysql", "/usr/sbin/mariadbd", [...options, ...more, ...tls, "--skip-name-resolve"]);
   const server = new Process(folder, command, () => query("SELECT 1"), "SIGKILL");
   await server.start();
   await query("DELETE FROM mysql.global_priv WHERE User = ''");
@@ -195,6 +215,7 @@ export async function startMariaDb(): Promise<TestServer> {
   return {
     kind: "mysql",
     pluginName: "mysql-database-plugin",
+    certificate,
     port,
     url: `{{username}}:{{password}}@tcp(127.0.0.1:${port})/`,
     creation: [
@@ -231,12 +252,8 @@ export async function startMariaDb(): Promise<TestServer> {
   };
 }
 
-/**
- * Starts PostgreSQL with scram passwords.
- *
- * @param options.isDurable Whether what it answered survives a power cut, as in earnest; tests do without.
- */
-export async function startPostgres({ isDurable = false } = {}): Promise<TestServer> {
+/** Starts PostgreSQL with scram passwords. */
+export async function startPostgres({ isDurable = false, hasTls = false }: ServerOptions = {}): Promise<TestServer> {
   const bin = (await postgresBin())!;
   const folder = await folderFor("postgres");
   const port = freePort();
@@ -267,7 +284,10 @@ export async function startPostgres({ isDurable = false } = {}): Promise<TestSer
       await client.end({ timeout: 1 });
     }
   };
-  const command = () => asUser("postgres", `${bin}/postgres`, [...settings, "-c", "max_connections=300"]);
+  const certificate = hasTls ? await certificateFor("postgres", folder) : undefined;
+  const files = [`ssl_cert_file=${folder}/server.pem`, `ssl_key_file=${folder}/server.key`];
+  const tls = hasTls ? ["ssl=on", ...files].flatMap((one) => ["-c", one]) : [];
+  const command = () => asUser("postgres", `${bin}/postgres`, [...settings, ...tls, "-c", "max_connections=300"]);
   const server = new Process(folder, command, () => queryIn("postgres", "SELECT 1"), "SIGQUIT");
   await server.start();
   await queryIn("postgres", "CREATE DATABASE app");
@@ -286,6 +306,7 @@ export async function startPostgres({ isDurable = false } = {}): Promise<TestSer
   return {
     kind: "postgresql",
     pluginName: "postgresql-database-plugin",
+    certificate,
     port,
     url: `postgresql://{{username}}:{{password}}@127.0.0.1:${port}/app?sslmode=disable`,
     creation: [

@@ -160,6 +160,13 @@ async function overEveryFace(api: ServedApi, server: TestServer): Promise<{ pass
   };
   const gone = (what: string) => eventually(what, async () => (await server.accounts("v-")).length === 0);
   const child = async (token: string) => (await api.call("POST", "auth/token/create", token)).body.auth.client_token;
+  const issued = await cli(api.server, ["token", "issue", "--user", "reader", "--role", "dba"]);
+  deepEqual([issued.code, /is the name of a database role/.test(issued.stderr)], [1, true], "S15, for operators too");
+  equal((await cli(api.server, ["token", "issue", "--user", "reader", "--role", "dba", "--force"])).code, 0);
+  const made = await cli(api.server, ["user", "create", "READER"], "correct horse battery\n");
+  deepEqual([made.code, /is the name of a database role|is there already/.test(made.stderr)], [1, true]);
+  await admin.revoke("reader");
+
   const headers = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
   await lease(await admin.issue("by-admin", "dba"));

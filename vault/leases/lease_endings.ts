@@ -46,6 +46,7 @@ const MAX_AT_ONCE = 16;
 const LONGEST_WAIT_MS = 15_000;
 const SHORTEST_WAIT_MS = 100;
 const EXPIRY_BATCH = 200;
+const CLOSE_MS = 5000;
 /** So long after nobody heard of it a server may still make an account; no question of ours waits as long. */
 const UNCERTAIN_MS = 60_000;
 
@@ -56,6 +57,8 @@ export class LeaseEndings {
   readonly #backend: LeaseBackend;
   /** By the wall clock. */
   readonly #expiring = new DueQueue();
+  /** The one moment at which each lease waits there, however often it was renewed (S18). */
+  readonly #waitsAt = new Map<string, number>();
   /** By the monotonic clock. */
   readonly #retrying = new DueQueue();
   /** When accounts that nobody saw made can be taken not to be, by the monotonic clock. */
@@ -73,9 +76,9 @@ export class LeaseEndings {
     this.#index = index;
     this.#backend = backend;
     surroundings.state.watch("lease", (after, before) => {
-      if (after?.state === "live") this.#noteExpiry(after);
+      if (after?.state === "live") this.#waitUntil(after.id, after.expiresAt);
       if (after?.state === "ending" && before?.state !== "ending") this.#noteEnding(after);
-      if (after === undefined) this.#certainAt.delete(before!.id);
+      if (after === undefined) this.#forget(before!.id);
     });
   }
 
@@ -89,16 +92,24 @@ export class LeaseEndings {
     this.#schedule();
   }
 
+  /** How many moments are waited for. */
+  get waiting(): number {
+    return this.#expiring.size;
+  }
+
   /** Takes no account away from now on, whoever asks. */
   pause(): void {
     this.#isPaused = true;
   }
 
-  /** Stops; what is under way is waited for. */
+  /** Stops; what is under way is waited for, a little: what isn't done is done at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    await Promise.allSettled(this.#running.values());
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLOSE_MS);
+    await Promise.race([Promise.allSettled(this.#running.values()), late]);
+    clearTimeout(timer);
   }
 
   /** The writes that end live leases, in the writer's turn; of an account that is being made nobody knows when it is there. */
@@ -144,16 +155,18 @@ export class LeaseEndings {
     const { clock, writer } = this.#in;
     const due = this.#expiring.take(clock.now(), EXPIRY_BATCH);
     if (due.length === 0) return;
+    for (const id of due) this.#waitsAt.delete(id);
+    const live = () =>
+      due.map((id) => this.#index.get(id)).filter((lease) => lease?.state === "live").map((one) => one!);
     try {
       await writer.change(() => {
         const now = clock.now();
-        const leases = due.map((id) => this.#index.get(id)).filter((lease) => lease?.state === "live");
-        const expired = leases.filter((lease) => lease!.expiresAt <= now).map((lease) => lease!);
-        return { writes: this.planEnd(expired), result: () => {} };
+        return { writes: this.planEnd(live().filter(({ expiresAt }) => expiresAt <= now)), result: () => {} };
       });
-    } catch (error) {
-      for (const id of due) this.#expiring.add(clock.now() + LONGEST_WAIT_MS, id);
-      throw error;
+    } finally {
+      // Those that were renewed meanwhile; all of them, where the store is full, with the next to come.
+      const soonest = clock.now() + LONGEST_WAIT_MS;
+      for (const { id, expiresAt } of live()) this.#waitUntil(id, expiresAt > clock.now() ? expiresAt : soonest);
     }
   }
 
@@ -185,9 +198,11 @@ export class LeaseEndings {
     this.#atOnce++;
   }
 
-  #noteExpiry({ id, expiresAt }: LeaseRecord): void {
-    const isNext = expiresAt < (this.#expiring.next ?? Infinity);
-    this.#expiring.add(expiresAt, id);
+  #waitUntil(id: string, at: number): void {
+    if (at >= (this.#waitsAt.get(id) ?? Infinity)) return;
+    const isNext = at < (this.#expiring.next ?? Infinity);
+    this.#waitsAt.set(id, at);
+    this.#expiring.add(at, id);
     if (isNext) this.#schedule();
   }
 
@@ -196,6 +211,11 @@ export class LeaseEndings {
     if (isUncertain) this.#certainAt.set(id, now + UNCERTAIN_MS);
     this.#retrying.add(now, id);
     this.#schedule();
+  }
+
+  #forget(id: string): void {
+    this.#certainAt.delete(id);
+    this.#waitsAt.delete(id);
   }
 
   #isUncertain(id: string): boolean {

@@ -179,6 +179,20 @@ Deno.test("revoke-prefix goes on past a failure, and says how many there were", 
   });
 });
 
+Deno.test("S18: renewing again and again leaves a bounded number of moments to wait for", async () => {
+  await withLeases(async (it) => {
+    await it.issue(lease("a"));
+    for (let i = 0; i < 50; i++) await it.leases.renew(lease("a").id, i % 2 === 0 ? 60 : 3600);
+    equal(it.leases.endings.waiting <= 2, true, String(it.leases.endings.waiting));
+    it.clock.advance(60_000);
+    await it.leases.endings.sweep();
+    equal(it.leases.counts.live, 1, "it was renewed for an hour");
+    it.clock.advance(3_600_000);
+    await it.leases.endings.sweep();
+    equal(it.leases.counts.live, 0);
+  });
+});
+
 Deno.test("the sweep ends what has expired and nothing else", async () => {
   await withLeases(async (it) => {
     await it.issue(lease("short", { expiresAt: NOW + 1000 }));

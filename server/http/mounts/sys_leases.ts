@@ -17,6 +17,8 @@ export type LeaseDirectory = Pick<
   "find" | "list" | "held" | "heldBy" | "renew" | "revoke" | "revokePrefix" | "forcePrefix" | "failing"
 >;
 
+/** The id of a token's own lease. */
+const TOKEN_LEASE = /\/h[0-9a-f]{64}$/;
 const LEASE = { lease_id: text("the lease's id"), increment: duration("seconds from now") };
 const REVOKE = {
   lease_id: text("the lease's id"),
@@ -128,7 +130,11 @@ function renewRoutes(leases: LeaseDirectory): Route[] {
       summary: "Renews a lease.",
       fields: LEASE,
       write: async ({ values, params, warn }) => {
-        const lease = await leases.renew(idOf(values.lease_id ?? params["id"]), values.increment ?? 0);
+        const id = idOf(values.lease_id ?? params["id"]);
+        if (TOKEN_LEASE.test(id)) {
+          throw new VaultError("invalid_argument", "tokens cannot be renewed through this endpoint");
+        }
+        const lease = await leases.renew(id, values.increment ?? 0);
         lease.warnings.forEach(warn);
         return { lease: { id: lease.id, renewable: lease.renewable, duration: lease.ttl } };
       },
