@@ -122,20 +122,28 @@ class PostgresServer implements DatabaseServer {
     }
   }
 
-  /** Whoever gives no answer in time is left with all that was asked of it: nobody knows what it does with it. */
   async #ask<T>(query: (sql: postgres.Sql) => Promise<T>): Promise<T> {
     const sql = this.#sql;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      if (sql === this.#sql) this.#sql = open(this.#settings, this.#address);
-      void sql.end({ timeout: 0 }).catch(() => {});
+      // Whoever gives no answer in time is left with all that was asked of it: nobody knows what it does with it.
+      this.#startOver(sql, 0);
       reject(new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} s`));
     }, QUERY_TIMEOUT_MS);
     try {
       return await Promise.race([query(sql), late]);
+    } catch (error) {
+      if (isBroken(error)) this.#startOver(sql, QUERY_TIMEOUT_MS / 1000);
+      throw error;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** The driver connects without end where a connection broke during a query and the server refuses the next one. */
+  #startOver(sql: postgres.Sql, timeout: number): void {
+    if (sql === this.#sql) this.#sql = open(this.#settings, this.#address);
+    void sql.end({ timeout }).catch(() => {});
   }
 }
 
@@ -195,6 +203,12 @@ async function repeated<T>(work: () => Promise<T>): Promise<T> {
 
 function isCollision(error: unknown): boolean {
   return codeOf(error) === DEADLOCK || error instanceof Error && error.message.includes(CONCURRENTLY_UPDATED);
+}
+
+/** Whether an error is the end of a connection that there was. */
+function isBroken(error: unknown): boolean {
+  const { severity } = error as DriverError;
+  return severity === undefined ? !isUnreached(error) : severity === "FATAL" || severity === "PANIC";
 }
 
 function codeOf(error: unknown): string {

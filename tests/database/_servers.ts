@@ -274,6 +274,8 @@ export async function startPostgres({ isDurable = false, hasTls = false }: Serve
       max: 1,
       ssl: false,
       connect_timeout: 5,
+      // A connection that ends while types are fetched is made anew for ever.
+      fetch_types: false,
       onnotice: () => {},
     });
   const queryIn = async (database: string, sql: string) => {
