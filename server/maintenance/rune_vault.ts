@@ -164,24 +164,28 @@ export async function placeImport(plan: ImportPlan, dataDir: string): Promise<()
   await assertOwnFolder(dataDir);
   const files = await contentOf(plan, dataDir);
   for (const path of [`${dataDir}/runevault.db`, ...files.keys()]) await assertAbsent(path, dataDir);
-  const isNew = await isAbsent(dataDir);
+  const before = await namesIn(dataDir);
   await makePrivateFolder(dataDir);
-  const written: string[] = [];
-  const undo = async () => {
-    if (isNew) return await removeTree(dataDir);
-    for (const path of written) await removeTree(path);
-  };
+  const undo = () => before === null ? removeTree(dataDir) : removeAllBut(before, dataDir);
   try {
     if (plan.tls !== null) await makePrivateFolder(`${dataDir}/${TLS_FOLDER}`);
-    for (const [path, content] of files) {
-      await writeNewPrivateFile(path, content);
-      written.push(path);
-    }
+    for (const [path, content] of files) await writeNewPrivateFile(path, content);
     return undo;
   } catch (error) {
     await undo();
     throw error;
   }
+}
+
+/** Null where there is no such folder. */
+async function namesIn(dataDir: string): Promise<ReadonlySet<string> | null> {
+  if (await isAbsent(dataDir)) return null;
+  return new Set((await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name));
+}
+
+/** What was placed and what a first start made of it: none of it was there before. */
+async function removeAllBut(before: ReadonlySet<string>, dataDir: string): Promise<void> {
+  for (const name of await namesIn(dataDir) ?? []) if (!before.has(name)) await removeTree(`${dataDir}/${name}`);
 }
 
 const TLS_FOLDER = "tls-imported";

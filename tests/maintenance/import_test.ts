@@ -132,3 +132,18 @@ Deno.test("an installation that can't be taken leaves nothing behind, and says w
   const nothing = await cli({ dataDir: `${place.path}/data` }, ["import", "rune-vault", `${dir}/config/none`]);
   equal(nothing.code, 1);
 });
+
+Deno.test("a key folder that can't be taken undoes the whole, in a folder that was there before too", async () => {
+  await using place = await temporaryFolder();
+  const dir = await installation(place.path);
+  await Deno.mkdir(`${dir}/vault_keys/team-key`, { recursive: true });
+  for (const name of ["SecKey.json", "EncKey.json"]) {
+    await Deno.writeTextFile(`${dir}/vault_keys/team-key/${name}`, "{}");
+  }
+  const dataDir = `${place.path}/data`;
+  await Deno.mkdir(dataDir, { mode: 0o700 });
+  await Deno.writeTextFile(`${dataDir}/mine`, "kept");
+  const { code, stderr } = await cli({ dataDir }, ["import", "rune-vault", dir]);
+  equal(code, 1, stderr);
+  deepEqual(await namesIn(dataDir), ["mine"]);
+});
