@@ -48,7 +48,9 @@ export interface Mended {
 }
 
 /** A power cut may take 100 ms, and the disk needs its time too. */
-const SYNC_DELAY_MS = 50;
+const SYNC_DELAY_MS = 80;
+/** So many syncs of the file go by before the key on disk is moved on: about a second. Each costs as much as a sync. */
+const SYNCS_OF_A_KEY = 12;
 const RETRY_MS = 1000;
 /** Lines that are kept for a file that can't be written while the second place takes them. */
 const MAX_BEHIND = 100_000;
@@ -69,6 +71,7 @@ export class LineSink {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #syncing: Promise<void> = Promise.resolve();
   #isClosed = false;
+  #syncs = -1;
 
   /** @param onMended Called when a file that couldn't be written has all its lines again; it should write one more. */
   constructor(parts: LineSinkParts, position: ChainPosition, onMended: (mended: Mended) => void) {
@@ -234,13 +237,15 @@ export class LineSink {
     try {
       await this.#in.file.sync();
       if (this.#trouble === null) this.#synced = position.sequence;
-      await this.#in.keyFile.write(position);
+      if (this.#isClosed || ++this.#syncs % SYNCS_OF_A_KEY === 0) await this.#in.keyFile.write(position);
       this.#rotate();
     } catch (error) {
       this.#breakDown(error);
     }
     this.#syncTimer = undefined;
-    if (this.#isClosed || this.#position.sequence === position.sequence) return;
+    // The key moves on with the last line as well: a trail that rests must not leave the key of what it wrote behind.
+    const isBehind = this.#position.sequence > position.sequence || this.#syncs % SYNCS_OF_A_KEY !== 0;
+    if (this.#isClosed || !isBehind) return;
     this.#syncTimer = setTimeout(() => this.#syncing = this.#sync(), SYNC_DELAY_MS);
   }
 }
