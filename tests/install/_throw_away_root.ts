@@ -1,8 +1,8 @@
 /**
  * A throw-away root: this machine's files with a layer on top that takes every change, in namespaces of its own.
  *
- * What is installed in it is gone with it; what runs in it ends with it. The source tree lies in it at /opt/source and
- * the cache of packages at /opt/deno, read-only. Needs root.
+ * What is installed in it is gone with it; what runs in it ends with it. The source tree lies in it at /opt/source, read-only,
+ * and the cache of packages at /opt/deno, where what was compiled once is kept as long as it lasts. Needs root.
  *
  * @module
  */
@@ -24,7 +24,8 @@ mount -t tmpfs -o mode=755 tmpfs run
 mount --rbind /dev dev
 mkdir -p opt/source opt/deno run/systemd/system
 mount --bind -o ro "$2" opt/source
-mount --bind -o ro "$3" opt/deno
+mkdir "$1/deno" "$1/deno-work"
+mount -t overlay -o "lowerdir=$3,upperdir=$1/deno,workdir=$1/deno-work" overlay opt/deno
 mount -t proc proc proc
 ip link set lo up
 exec chroot . sh -c 'echo ready; exec sleep infinity'
