@@ -58,7 +58,9 @@ export class SqliteStore implements Store {
 
   /** The thread reads a page ahead, while this one works on the page before. */
   async *read<K extends RecordKind>(kind: K): AsyncIterable<readonly Row<K>[]> {
-    await this.#opened;
+    await this.#opened.catch((error: VaultError) => {
+      throw this.#damaged(String(error.data["reason"]));
+    });
     for (let next = this.#askPage(kind, "");;) {
       const { rows, last } = await next;
       if (last === null) return;
@@ -136,6 +138,7 @@ export class SqliteStore implements Store {
 
 function storageFailed(reason: string): VaultError {
   return new VaultError("storage_failed", `The change could not be saved and did not happen: ${reason}`, {
+    data: { reason },
     hint: "check the space and the state of the disk that holds the data folder",
   });
 }

@@ -7,6 +7,8 @@ import { SCHEMA_VERSION } from "./migrations.ts";
 import type { Write } from "./store.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
+const ONE_A_SECOND = { count: 1, seconds: 1 };
+
 function unexpected(reason: string): never {
   throw new Error(`The committing thread died: ${reason}`);
 }
@@ -112,6 +114,41 @@ Deno.test("SqliteStore keeps the event loop free while a commit waits for the di
     other.close();
     assert.equal(await committed, 2);
     assert.ok(ticks >= 10, `${ticks} ticks while another process held the database`);
+    await store.close();
+  });
+});
+
+Deno.test("SqliteStore that was damaged inside refuses to be read, naming the file and the remedy", async () => {
+  const role: Write = { kind: "role", key: "r", value: { name: "r", scope: [], topK: 1, rateLimit: ONE_A_SECOND } };
+  for (const damage of ["UPDATE records SET value = '{\"name\":'", "DROP TABLE records"]) {
+    await withPath(async (path) => {
+      const first = new SqliteStore(path, unexpected);
+      await first.commit([role], 0);
+      await first.close();
+      const second = new SqliteStore(path, unexpected);
+      alter(path, damage);
+      const reading = Array.fromAsync(second.read("role"));
+      await assert.rejects(reading, (error: VaultError) => {
+        return error.kind === "config_invalid" && error.message.includes(path) && error.hint!.includes("backup");
+      });
+      await second.close();
+    });
+  }
+});
+
+Deno.test("SqliteStore that nobody reads to the end can be closed", async () => {
+  await withPath(async (path) => {
+    const store = new SqliteStore(path, unexpected);
+    const writes = Array.from({ length: 5000 }, (_, i): Write => {
+      const name = `role${i}`;
+      return { kind: "role", key: name, value: { name, scope: [], topK: 1, rateLimit: ONE_A_SECOND } };
+    });
+    await store.commit(writes, 0);
+    for await (const page of store.read("role")) {
+      assert.ok(page.length > 0);
+      break;
+    }
+    assert.equal((await Array.fromAsync(store.read("role"))).flat().length, 5000);
     await store.close();
   });
 });
