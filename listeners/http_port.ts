@@ -17,6 +17,10 @@ import { ServersBehind, type ServersBehindOptions } from "./servers_behind.ts";
 
 /** Each connection costs a descriptor while it is idle or waits for its turn. */
 const PLACES = 256;
+/** A port that grows with the need grows no further. */
+const MOST_PLACES = 4096;
+/** How long a "no more descriptors" is believed. */
+const ASK_AGAIN_MS = 60_000;
 /** A connection that is idle for less may be about to ask. */
 const MIN_IDLE_MS = 500;
 /** A request that is under way for less may be about to be answered. */
@@ -40,6 +44,11 @@ export interface Certificate {
 export interface HttpPortOptions extends ServersBehindOptions {
   /** Default: 256. */
   readonly places?: number;
+  /**
+   * Asked where all places are taken, for that many more: how many there are descriptors for. Absent: none. It is not
+   * asked again for a while once it gave fewer.
+   */
+  readonly morePlaces?: (wanted: number) => number;
   /** Default: 10 s for a head, 75 s of rest between requests, 30 s to take what is sent. */
   readonly limits?: Partial<TurnLimits>;
   /** Absent: plaintext. */
@@ -56,7 +65,9 @@ export class HttpPort {
   readonly port: number;
   readonly #listener: Server;
   readonly #behind: ServersBehind;
-  readonly #places: number;
+  readonly #morePlaces: (wanted: number) => number;
+  #places: number;
+  #askAgainAt = -Infinity;
   readonly #limits: TurnLimits;
   readonly #isTls: boolean;
   readonly #connections = new Set<RelayedConnection>();
@@ -70,6 +81,7 @@ export class HttpPort {
     this.#behind = new ServersBehind(options);
     this.#listener = listener;
     this.#places = options.places ?? PLACES;
+    this.#morePlaces = options.morePlaces ?? (() => 0);
     this.#limits = { ...LIMITS, ...options.limits };
     this.#isTls = options.certificate !== undefined;
     listener.on("connection", (socket) => this.#admit(socket));
@@ -109,6 +121,7 @@ export class HttpPort {
   }
 
   #admit(outside: Socket): void {
+    if (this.#connections.size >= this.#places) this.#grow();
     if (this.#connections.size >= this.#places && !this.#makeRoom(() => true)) return void outside.destroy();
     const key = keyOf(outside);
     const peer = outside.remoteAddress ?? "";
@@ -120,6 +133,15 @@ export class HttpPort {
     this.#connections.add(connection);
     if (this.#isTls) this.#handshakes.set(key, connection);
     else connection.relay(outside);
+  }
+
+  #grow(): void {
+    const now = performance.now();
+    const wanted = Math.min(this.#places, MOST_PLACES - this.#places);
+    if (wanted <= 0 || now < this.#askAgainAt) return;
+    const more = Math.max(0, Math.min(wanted, this.#morePlaces(wanted)));
+    if (more < wanted) this.#askAgainAt = now + ASK_AGAIN_MS;
+    this.#places += more;
   }
 
   #forget(connection: RelayedConnection, key: string): void {

@@ -177,6 +177,27 @@ Deno.test("HttpPort lets the longest idle connection make room, and answers a ne
   for (const connection of idle) connection.close();
 });
 
+Deno.test("HttpPort has more places where there are descriptors for them, and asks once for those that there are not", async () => {
+  const asked: number[] = [];
+  const morePlaces = (wanted: number) => {
+    asked.push(wanted);
+    return asked.length === 1 ? wanted : -5;
+  };
+  await using served = await open({ places: 2, morePlaces });
+  const connections: Deno.Conn[] = [];
+  for (let i = 0; i < 4; i++) {
+    connections.push(await served.connect());
+    await say(connections[i]!, GET);
+    match((await hear(connections[i]!, /here/)).text, /here/);
+  }
+  for (let i = 0; i < 2; i++) {
+    using late = await served.connect();
+    equal((await hear(late)).isClosed, true);
+  }
+  deepEqual(asked, [2, 4]);
+  for (const connection of connections) connection.close();
+});
+
 Deno.test("HttpPort closes newcomers while all its places are busy or young", async () => {
   await using served = await open({ places: 2 });
   const [first, second] = [await served.connect(), await served.connect()];

@@ -8,6 +8,8 @@ import { type AdminHandler, type AdminParts, createAdminApp, listenAdminSocket, 
 import { HttpPort } from "../listeners/mod.ts";
 import { type Logger, type RandomSource, VaultError } from "../vault/mod.ts";
 import type { Config } from "./config.ts";
+import { DESCRIPTORS_LEFT_TO_OTHERS } from "./grpc/connection_table.ts";
+import { spareDescriptors } from "./grpc/descriptors.ts";
 import { canServeGrpcOverTls } from "./grpc/runtime.ts";
 import { type GrpcFaces, openGrpcPort } from "./grpc_port.ts";
 import type { ApiHandler } from "./http/api.ts";
@@ -125,6 +127,7 @@ export class Listeners {
       tls: tls.api?.material ?? null,
       folder,
       countsTls: canServeGrpcOverTls(),
+      morePlaces: (wanted) => spareDescriptors(wanted + DESCRIPTORS_LEFT_TO_OTHERS) - DESCRIPTORS_LEFT_TO_OTHERS,
     }).catch((cause) => {
       throw cannotListen("--api-addr", address, cause);
     });

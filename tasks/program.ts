@@ -25,8 +25,11 @@ const PERMISSIONS = [
 /**
  * A code cache would be a predictable file in the world-writable temporary folder, read at every start.
  * Bundling makes the program start faster and smaller, and embeds the workers.
+ *
+ * The bundle is not minified: the minifier takes a `using` whose variable is read once for a constant, and what it should
+ * close stays open.
  */
-const SHAPE = ["--bundle", "--minify", "--no-code-cache", "--unstable-net"];
+const SHAPE = ["--bundle", "--no-code-cache", "--unstable-net"];
 
 /** Where `server/native_libraries.ts` looks for them inside the program. */
 const NATIVE = "dist/native";

@@ -35,13 +35,15 @@ export interface ApiListenerOptions {
   readonly tls: TlsMaterial | null;
   /** Where the listener may keep sockets of its own; see `HttpPortOptions`. */
   readonly folder?: string;
+  /** How many of that many further connections there are descriptors for. */
+  readonly morePlaces?: (wanted: number) => number;
   /** Whether the runtime's TLS servers tell of connections as they come. */
   readonly countsTls: boolean;
 }
 
 /** Opens the port; rejects with what makes that impossible. */
 export async function listenApi(options: ApiListenerOptions): Promise<ApiListener> {
-  const { hostname, port, handler, logger, tls, folder, countsTls } = options;
+  const { hostname, port, handler, logger, tls, folder, countsTls, morePlaces } = options;
   if (tls !== null && !countsTls) return listenWithoutPlaces(options, tls);
   const opened = await HttpPort.open({ hostname, port }, {
     name: "api",

@@ -6,7 +6,7 @@
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
-import { AdminHttp, cli, VaultClient } from "../clients.ts";
+import { AdminHttp, cli, sleep, VaultClient } from "../clients.ts";
 import { StartedServer, type StartOptions, temporaryFolder } from "../started_server.ts";
 import { binaryPath } from "./_binary.ts";
 
@@ -101,4 +101,25 @@ Deno.test({
     await useFully(server);
     equal(await server.stop(), 0);
   },
+});
+
+// The minifier of `deno compile` drops a `using` whose variable is read once: each file write left its folder open.
+Deno.test("the binary closes what it opens: changes leave no more files open than before", async () => {
+  await using server = await StartedServer.start();
+  using admin = AdminHttp.of(server);
+  const open = async () => {
+    const links = await Array.fromAsync(Deno.readDir(`/proc/${server.pid}/fd`));
+    const targets = links.map(({ name }) => Deno.readLink(`/proc/${server.pid}/fd/${name}`).catch(() => ""));
+    return (await Promise.all(targets)).filter((target) => target.startsWith(server.dataDir)).sort();
+  };
+  await admin.issue("first");
+  await sleep(1000);
+  const before = await open();
+  for (let i = 0; i < 5; i++) {
+    await admin.issue(`user${i}`);
+    await sleep(400);
+  }
+  await sleep(1000);
+  deepEqual(await open(), before);
+  equal(before.filter((target) => target === server.dataDir).length, 0, "the folder itself is closed");
 });

@@ -9,6 +9,7 @@ import { flippedBits, fullDisks, wrongFolders } from "./disks.ts";
 import { floods, headers, stalls, vanishing, violations } from "./http2.ts";
 import { idleSockets, slowBodies } from "./http_ports.ts";
 import { kills } from "./kills.ts";
+import { powerCuts } from "./power_cut.ts";
 import { clocks, fillingDisks, races } from "./tested.ts";
 
 export const ATTACKS: readonly Attack[] = [
@@ -20,6 +21,7 @@ export const ATTACKS: readonly Attack[] = [
   idleSockets,
   slowBodies,
   kills,
+  powerCuts,
   flippedBits,
   fullDisks,
   fillingDisks,
