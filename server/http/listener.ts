@@ -51,6 +51,7 @@ export async function listenApi(options: ApiListenerOptions): Promise<ApiListene
     folder,
     places: PLACES,
     placesInside: PLACES,
+    ...(morePlaces === undefined ? {} : { morePlaces }),
     certificate: tls?.current(),
     handler: (request, address) => handler(request, { address, isTls: tls !== null }),
     // The API answers for its own failures; what fails beside it has no body.
