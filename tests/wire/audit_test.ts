@@ -13,6 +13,7 @@ import { parseSeriesKey } from "../../vault/audit/series_key.ts";
 import { AdminHttp, cli, eventually, VaultClient } from "../clients.ts";
 import { ServedApi } from "../identity/_served.ts";
 import { findTraces, findTracesBelow } from "../secret_traces.ts";
+import { programCommand } from "../started_server.ts";
 
 const TEAM_SECRET = "a team secret that nobody may read";
 const PASSWORD = "correct-horse-battery-staple";
@@ -182,6 +183,24 @@ Deno.test("SIGHUP reopens the file for who rotates logs, and the chain goes on i
 
 /** What stands in every plaintext. */
 const COMMON_TEXT = "the plaintext that nobody may read, number";
+Deno.test("audit tail -f prints what is written from then on", async () => {
+  await using api = await ServedApi.start();
+  using vault = VaultClient.of(api.server);
+  const { command, args } = programCommand(["audit", "tail", "-f", "--data-dir", api.server.dataDir]);
+  const child = new Deno.Command(command, { args, stdout: "piped", stderr: "inherit" }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  const until = async (wanted: string) => {
+    while (!text.includes(wanted)) text += (await reader.read()).value ?? "";
+  };
+  await until("GET /audit/tail");
+  await vault.manifest("evt_of_nobody");
+  await until("get_agent_manifest");
+  child.kill("SIGTERM");
+  await child.status;
+  await reader.cancel();
+});
+
 const USERS = 50;
 const CALLS = 10_000;
 

@@ -260,7 +260,9 @@ export class AuditTrail {
     const kept = [...this.#volatileNow(), ...lines];
     const isGone = new Set(this.#outbox.filter((last) => last <= this.#sink.synced));
     const closed = this.#closedOpens.splice(0);
-    this.#isCommitting = true;
+    // A commit that takes no place in the chain has nobody wait for it.
+    const takesPlace = lines.length > 0;
+    this.#isCommitting = takesPlace;
     return {
       writes: [
         ...[...isGone].map((last): Write => ({ kind: "audit_outbox", key: outboxKey(last) })),
@@ -272,14 +274,15 @@ export class AuditTrail {
       committed: () => {
         this.#storedHead = sequence;
         this.#outbox = [...this.#outbox.filter((last) => !isGone.has(last)), ...(kept.length === 0 ? [] : [sequence])];
-        this.#volatile = [];
+        const newer = this.#sink.position.sequence - sequence;
+        this.#volatile = newer > 0 ? this.#volatile.slice(-newer) : [];
         for (const step of done) step();
         this.#sink.complete(lines, position);
         this.#goOn();
       },
       abandoned: () => {
         this.#closedOpens.push(...closed);
-        this.#in.chain.rewind(before);
+        if (takesPlace) this.#in.chain.rewind(before);
         this.#goOn();
       },
     };

@@ -49,24 +49,20 @@ export class TrailReader {
     for await (const lines of this.pages(query)) for (const line of lines) yield parseLine(line);
   }
 
-  /** Lines as they are written, until the signal; it ends by itself for a reader who is too slow. */
-  async *follow(signal: AbortSignal): AsyncGenerator<readonly string[]> {
+  /** Lines as they are written from now on, until the signal; it ends by itself for a reader who is too slow. */
+  follow(signal: AbortSignal): AsyncGenerator<readonly string[]> {
     const unread: string[] = [];
-    let wake = Promise.withResolvers<void>();
+    const waiting = { wake: Promise.withResolvers<void>() };
     const stop = this.#trail.onLines((lines) => {
       unread.push(...lines.map((line) => line.trimEnd()));
-      wake.resolve();
+      waiting.wake.resolve();
+      if (unread.length > MAX_UNREAD) stop();
     });
-    signal.addEventListener("abort", () => wake.resolve(), { once: true });
-    try {
-      while (!signal.aborted && unread.length <= MAX_UNREAD) {
-        if (unread.length === 0) await wake.promise;
-        wake = Promise.withResolvers();
-        if (unread.length > 0) yield unread.splice(0);
-      }
-    } finally {
+    signal.addEventListener("abort", () => {
       stop();
-    }
+      waiting.wake.resolve();
+    }, { once: true });
+    return followed(unread, waiting, signal, stop);
   }
 
   /** What a user did: a name, or an entity id. */
@@ -93,5 +89,22 @@ export class TrailReader {
     this.#seen = sequence;
     // What is wrong with the index is told to whoever asks it.
     if (written > 0 && written <= MANY_WRITTEN) this.#index.catchUp().catch(() => {});
+  }
+}
+
+async function* followed(
+  unread: string[],
+  waiting: { wake: PromiseWithResolvers<void> },
+  signal: AbortSignal,
+  stop: () => void,
+): AsyncGenerator<readonly string[]> {
+  try {
+    while (!signal.aborted && unread.length <= MAX_UNREAD) {
+      if (unread.length === 0) await waiting.wake.promise;
+      waiting.wake = Promise.withResolvers();
+      if (unread.length > 0) yield unread.splice(0);
+    }
+  } finally {
+    stop();
   }
 }

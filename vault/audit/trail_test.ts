@@ -71,6 +71,24 @@ Deno.test("what ends during a commit waits for it, and comes after it in the cha
   });
 });
 
+Deno.test("a commit without an entry of its own holds nobody up, and loses no line to a power cut", async () => {
+  await withTrail(async (it) => {
+    await it.trail.finish(it.request(), ALLOWED);
+    const release = it.store.hold();
+    const saved = it.trail.saveHead();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(it.trail.finish(it.request(), ALLOWED), undefined, "written at once");
+    release();
+    await saved;
+    await it.changeRole("a");
+    await it.kill();
+    await Deno.truncate(it.path, 0);
+    await it.open();
+    assert.deepEqual(it.entries().map(({ seq }) => seq).slice(0, 3), [1, 2, 3]);
+    assertChain(it);
+  });
+});
+
 Deno.test("a request of several changes that says so has one entry, at its end", async () => {
   await withTrail(async (it) => {
     const request = it.request("read creds");
