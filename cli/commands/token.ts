@@ -129,6 +129,7 @@ function showDetail(token: TokenDetail): string {
 }
 
 function showList(tokens: readonly TokenRow[]): string {
-  const rows = tokens.map((t) => [t.user, t.role, String(t.top_k), t.rate_limit, showExpiry(t.expires)]);
+  const byUser = tokens.toSorted((a, b) => a.user < b.user ? -1 : 1);
+  const rows = byUser.map((t) => [t.user, t.role, String(t.top_k), t.rate_limit, showExpiry(t.expires)]);
   return table(["USER", "ROLE", "TOP_K", "RATE", "EXPIRES"], rows);
 }

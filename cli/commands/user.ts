@@ -144,7 +144,8 @@ function showLogin({ mount_path, username, policies, locked }: LoginRow): string
 }
 
 function showList(users: readonly UserRow[]): string {
-  const rows = users.map((user) => [
+  const byName = users.toSorted((a, b) => a.name < b.name ? -1 : 1);
+  const rows = byName.map((user) => [
     user.name,
     stateOf(user),
     user.token?.role ?? "-",
