@@ -18,7 +18,7 @@ const user: fc.Arbitrary<UserRecord> = fc.record({
   createdAt: moment,
   agentKeyLeftAt: moment,
   indexKeyLeftAt: moment,
-  scoreRows: fc.nat(),
+  scoreRows: fc.nat({ max: 2 ** 31 - 2 }),
   entityName: fc.string(),
   policies: fc.array(fc.string()),
   isUser: fc.constant(false as const),

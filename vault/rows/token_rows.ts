@@ -20,7 +20,6 @@ const COLUMNS = [
   "secretVersion",
   "issuedAt",
   "expiresAt",
-  "graceUntil",
   "ended",
   "endedAt",
 ];
@@ -67,7 +66,6 @@ export class TokenRows {
   readonly #secretVersions = integers();
   readonly #issuedAt = optionalNumbers();
   readonly #expiresAt = optionalNumbers();
-  readonly #graceUntil = optionalNumbers();
   readonly #endedAt = optionalNumbers();
   readonly #ends = bytes();
   readonly #changes = integers();
@@ -123,7 +121,6 @@ export class TokenRows {
     this.#secretVersions.set(row, record.secretVersion);
     this.#issuedAt.set(row, record.issuedAt ?? NaN);
     this.#expiresAt.set(row, record.expiresAt ?? NaN);
-    this.#graceUntil.set(row, record.graceUntil ?? NaN);
     this.#endedAt.set(row, record.endedAt ?? NaN);
     this.#ends.set(row, ENDS.indexOf(record.ended));
     this.#extras.set(row, record);
@@ -142,9 +139,8 @@ export class TokenRows {
       issuedAt: orNull(this.#issuedAt.get(row)),
       expiresAt: orNull(this.#expiresAt.get(row)),
     };
-    const [graceUntil, endedAt] = [orNull(this.#graceUntil.get(row)), orNull(this.#endedAt.get(row))];
+    const endedAt = orNull(this.#endedAt.get(row));
     const ended = ENDS[this.#ends.get(row)];
-    if (graceUntil !== null) Object.assign(record, { graceUntil });
     if (ended !== undefined) Object.assign(record, { ended });
     if (endedAt !== null) Object.assign(record, { endedAt });
     const extra = this.#extras.get(row);
@@ -174,7 +170,11 @@ export class TokenRows {
   /** When a live token's time is over, be it by its expiry or its grace; Infinity: never. */
   endOf(row: number): number {
     if (this.#ends.get(row) !== 0) return Infinity;
-    return Math.min(orNull(this.#expiresAt.get(row)) ?? Infinity, orNull(this.#graceUntil.get(row)) ?? Infinity);
+    const graceUntil = this.#extras.get(row)?.["graceUntil"];
+    return Math.min(
+      orNull(this.#expiresAt.get(row)) ?? Infinity,
+      typeof graceUntil === "number" ? graceUntil : Infinity,
+    );
   }
 
   agentIdOf(row: number): string {

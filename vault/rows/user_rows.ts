@@ -72,7 +72,8 @@ export class UserRows {
   readonly #createdAt = optionalNumbers();
   readonly #agentKeyLeftAt = optionalNumbers();
   readonly #indexKeyLeftAt = optionalNumbers();
-  readonly #scoreRows = optionalNumbers();
+  /** One more than there are; 0: absent. */
+  readonly #scoreRows = integers();
   readonly #extras = new Extras(COLUMNS);
   readonly #changes = integers();
   readonly #places = integers();
@@ -122,7 +123,7 @@ export class UserRows {
     this.#createdAt.set(row, record.createdAt);
     this.#agentKeyLeftAt.set(row, record.agentKeyLeftAt ?? NaN);
     this.#indexKeyLeftAt.set(row, record.indexKeyLeftAt ?? NaN);
-    this.#scoreRows.set(row, record.scoreRows ?? NaN);
+    this.#scoreRows.set(row, (record.scoreRows ?? -1) + 1);
     this.#extras.set(row, record);
     this.#changes.set(row, this.#changes.get(row) + 1);
     return row;
@@ -138,10 +139,10 @@ export class UserRows {
       createdAt: this.#createdAt.get(row),
     };
     const [agentKey, indexKey] = [this.#agentKeyLeftAt.get(row), this.#indexKeyLeftAt.get(row)];
-    const scoreRows = this.#scoreRows.get(row);
+    const scoreRows = this.#scoreRows.get(row) - 1;
     if (agentKey === agentKey) Object.assign(record, { agentKeyLeftAt: agentKey });
     if (indexKey === indexKey) Object.assign(record, { indexKeyLeftAt: indexKey });
-    if (scoreRows === scoreRows) Object.assign(record, { scoreRows });
+    if (scoreRows >= 0) Object.assign(record, { scoreRows });
     const extra = this.#extras.get(row);
     return extra === undefined ? record : { ...record, ...extra };
   }
