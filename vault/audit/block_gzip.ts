@@ -37,6 +37,18 @@ export function memberLength(header: Uint8Array): number | null {
   return isOurs ? bytes.readUInt32LE(16) : null;
 }
 
+/** Whether a compressed file is one of ours, so that its parts can be read. */
+export function hasMembers(path: string): boolean {
+  try {
+    using file = Deno.openSync(path);
+    return memberLength(readAt(file, 0, HEADER_BYTES)) !== null;
+  } catch (error) {
+    // Whoever opens it next says what is wrong with it.
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
+  }
+}
+
 /** Reads parts of one compressed file. */
 export class MemberReader {
   readonly #file: Deno.FsFile;

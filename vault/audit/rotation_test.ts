@@ -81,6 +81,38 @@ Deno.test("a file that is old is moved away, and former ones go after their time
   });
 });
 
+Deno.test("a packed file of several members is verified and read from as any other", async () => {
+  await withTrail(async (it) => {
+    const long = { path: "x".repeat(1500) };
+    await reopened(it, { maxBytes: 600_000 });
+    for (let i = 0; i < 450; i++) {
+      const request = it.request(`read ${i}`);
+      request.resource = long;
+      await it.trail.finish(request, ALLOWED);
+    }
+    await writeUntil(it, (names) => packed(names).length === 1);
+    await it.close();
+    const report = await verifyTrail(await trailFiles(it.path), { keys: [] });
+    assert.deepEqual([report.broken, report.lines], [null, it.trail.status().sequence]);
+    const index = new AuditIndex(`${it.folder}/audit.db`, it.path);
+    try {
+      for (const n of [0, 170, 171, 172, 400]) {
+        const [line] = (await Array.fromAsync(index.pages({ operation: `read ${n}`, limit: 1 }))).flat();
+        assert.equal(parseLine(line!).seq, n + 1);
+      }
+    } finally {
+      await index.close();
+    }
+    const [first] = await trailFiles(it.path);
+    const bytes = await Deno.readFile(first!.path);
+    for (const at of [40, bytes.length >> 1, bytes.length - 4]) {
+      await Deno.writeFile(first!.path, bytes.map((byte, i) => i === at ? byte ^ 4 : byte));
+      const altered = await verifyTrail(await trailFiles(it.path), { keys: [] });
+      assert.ok(altered.broken !== null, `byte ${at}`);
+    }
+  });
+});
+
 Deno.test("the packed file is gzip, as zcat reads it", async () => {
   await withTrail(async (it) => {
     await reopened(it, { maxBytes: 2000 });

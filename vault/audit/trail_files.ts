@@ -6,6 +6,7 @@
 
 import { basename, dirname } from "node:path";
 import { VaultError } from "../errors.ts";
+import { hasMembers, MemberReader } from "./block_gzip.ts";
 import { lineParts, MAX_LINE_BYTES } from "./entry.ts";
 
 /** One file with the number of its first line. */
@@ -45,13 +46,32 @@ export function isOwnFormer(name: string, current: string): boolean {
  * @param known Former files that were looked into before; those that are new are added.
  */
 export async function trailFiles(path: string, known?: Map<string, TrailFile>): Promise<TrailFile[]> {
+  for (let look = 1;; look++) {
+    try {
+      return await lookedUp(path, known);
+    } catch (error) {
+      // One that was packed or removed between the listing and the look into it.
+      const isGone = error instanceof VaultError && error.kind === "not_found";
+      if (!isGone || look === LOOKS) throw error;
+    }
+  }
+}
+
+const LOOKS = 5;
+
+async function lookedUp(path: string, known: Map<string, TrailFile> | undefined): Promise<TrailFile[]> {
   const folder = dirname(path);
   const current = basename(path);
   const names: string[] = [];
   for await (const { name, isFile } of Deno.readDir(folder)) {
     if (isFile && (name === current || isFormer(name, current))) names.push(name);
   }
-  const [here, former] = [names.filter((name) => name === current), names.filter((name) => name !== current)];
+  // For a moment a file is there packed and unpacked.
+  const isTwice = (name: string) => names.includes(`${name}.gz`);
+  const [here, former] = [
+    names.filter((name) => name === current),
+    names.filter((name) => name !== current && !isTwice(name)),
+  ];
   const files = [...await inOrder(here.map((name) => `${folder}/${name}`))];
   for (const name of former) files.push(await formerFile(`${folder}/${name}`, known));
   return files.sort(byFirst);
@@ -76,14 +96,13 @@ function byFirst(a: TrailFile, b: TrailFile): number {
 
 /** The number of a file's first line; null where it has none that can be read. */
 async function firstNumber(path: string): Promise<number | null> {
-  for await (const { text } of linesOf(path)) {
-    try {
-      return lineParts(text).seq;
-    } catch {
-      return null;
-    }
+  try {
+    for await (const { text } of linesOf(path)) return lineParts(text).seq;
+    return null;
+  } catch (error) {
+    if (error instanceof VaultError && error.kind === "invalid_argument") return null;
+    throw error;
   }
-  return null;
 }
 
 /** A line and where it is. */
@@ -110,11 +129,33 @@ export async function* linesOf(path: string): AsyncGenerator<PlacedLine> {
   }
 }
 
-async function textOf(path: string): Promise<ReadableStream<string>> {
+/** Lines are hashed as they stand: what is not UTF-8 becomes a mark that no hash fits. */
+async function textOf(path: string): Promise<AsyncIterable<string>> {
+  if (path.endsWith(".gz") && hasMembers(path)) return membersOf(path);
   const file = await opened(path);
   const bytes = path.endsWith(".gz") ? file.readable.pipeThrough(new DecompressionStream("gzip")) : file.readable;
-  // Lines are hashed as they stand: what is not UTF-8 becomes a mark that no hash fits.
   return bytes.pipeThrough(new TextDecoderStream("utf-8", { ignoreBOM: true }));
+}
+
+/** What we packed ourselves; the runtime's stream can't read a file of several members. */
+async function* membersOf(path: string): AsyncGenerator<string> {
+  using reader = new MemberReader(path);
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  for (let index = 0;; index++) {
+    const bytes = memberOf(reader, index, path);
+    if (bytes === null || bytes.length === 0) break;
+    yield decoder.decode(bytes, { stream: true });
+    await Promise.resolve();
+  }
+  yield decoder.decode();
+}
+
+function memberOf(reader: MemberReader, index: number, path: string): Uint8Array | null {
+  try {
+    return reader.member(index);
+  } catch (cause) {
+    throw new VaultError("invalid_argument", `${path} can't be unpacked: it was altered or cut off`, { cause });
+  }
 }
 
 async function opened(path: string): Promise<Deno.FsFile> {

@@ -60,12 +60,26 @@ export interface VerifyReport {
 export async function verifyTrail(files: readonly TrailFile[], options: VerifyOptions): Promise<VerifyReport> {
   const checker = new TrailChecker(options);
   for (const { path } of files) {
-    for await (const { text, number } of linesOf(path)) {
-      if (checker.check(text, path, number) !== null) return checker.report();
-    }
+    if (!await checkFile(checker, path)) return checker.report();
   }
   checker.checkEnd(files.at(-1)?.path ?? "");
   return checker.report();
+}
+
+/** Whether all of a file is right. */
+async function checkFile(checker: TrailChecker, path: string): Promise<boolean> {
+  let line = 0;
+  try {
+    for await (const { text, number } of linesOf(path)) {
+      line = number;
+      if (checker.check(text, path, number) !== null) return false;
+    }
+    return true;
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.kind !== "invalid_argument") throw error;
+    checker.fail(path, line + 1, error.message);
+    return false;
+  }
 }
 
 /**
@@ -124,6 +138,11 @@ export class TrailChecker {
     this.#hash = hashOf(text);
     this.#lines++;
     return this.#wrongHead(path, line);
+  }
+
+  /** What should be the next line can't be read at all. */
+  fail(path: string, line: number, reason: string): void {
+    this.#broken = { path, line, sequence: (this.#last ?? 0) + 1, reason };
   }
 
   /** Checks that nothing is missing at the end. */

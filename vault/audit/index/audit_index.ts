@@ -50,12 +50,12 @@ export class AuditIndex {
     query: Omit<IndexQuery, "limit"> & { readonly limit?: number | undefined },
   ): AsyncGenerator<readonly string[]> {
     await this.catchUp();
-    const files = await this.#files();
+    const files = { now: await this.#files() };
     let left = query.limit ?? Infinity;
     let after = query.after;
     while (left > 0) {
       const limit = query.isNewest ? left : Math.min(left, PAGE_LINES);
-      const { lines, last } = await this.#find({ ...query, after, limit }, files);
+      const { lines, last } = await this.#findAgain({ ...query, after, limit }, files);
       if (lines.length > 0) yield lines;
       if (last === 0 || query.isNewest) return;
       left -= lines.length;
@@ -72,8 +72,19 @@ export class AuditIndex {
   }
 
   async #readNew(): Promise<number> {
-    const answer = await this.#ask({ catchUp: await this.#files() });
+    const answer = await this.#ask({ catchUp: await this.#files() })
+      .catch(async () => await this.#ask({ catchUp: await this.#files() }));
     return "added" in answer ? answer.added : 0;
+  }
+
+  /** Files may be packed while they are read: then they have other names, and are looked for once more. */
+  async #findAgain(query: IndexQuery, files: { now: readonly IndexedFile[] }): Promise<FoundLines> {
+    try {
+      return await this.#find(query, files.now);
+    } catch {
+      files.now = await this.#files();
+      return await this.#find(query, files.now);
+    }
   }
 
   async #find(find: IndexQuery, files: readonly IndexedFile[]): Promise<FoundLines> {

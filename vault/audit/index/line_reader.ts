@@ -5,7 +5,7 @@
  */
 
 import { gunzipSync } from "node:zlib";
-import { memberLength, MemberReader, readAt } from "../block_gzip.ts";
+import { hasMembers, MemberReader, readAt } from "../block_gzip.ts";
 
 /** Reads bytes by their place before any compression. */
 export interface PlacedBytes extends Disposable {
@@ -15,12 +15,7 @@ export interface PlacedBytes extends Disposable {
 /** Opens a file of the trail. */
 export function openPlaced(path: string): PlacedBytes {
   if (!path.endsWith(".gz")) return new PlainReader(path);
-  return isOurs(path) ? new MemberReader(path) : new WholeReader(path);
-}
-
-function isOurs(path: string): boolean {
-  using file = Deno.openSync(path);
-  return memberLength(readAt(file, 0, 20)) !== null;
+  return hasMembers(path) ? new MemberReader(path) : new WholeReader(path);
 }
 
 class PlainReader implements PlacedBytes {
