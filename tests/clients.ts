@@ -173,9 +173,14 @@ export interface Refusal {
   readonly hint?: string;
 }
 
+/** The socket has 64 places and closes what comes beside; whoever asks more at once waits here. */
+const ADMIN_AT_ONCE = 48;
+
 /** The admin API over its unix socket. Dispose of it when done. */
 export class AdminHttp implements Disposable {
   readonly #http: Deno.HttpClient;
+  readonly #waiting: (() => void)[] = [];
+  #underWay = 0;
   #open = true;
 
   constructor(socketPath: string) {
@@ -189,6 +194,17 @@ export class AdminHttp implements Disposable {
 
   /** Asks, whatever the answer; rejects only where there is none. */
   async ask<T = Refusal>(method: string, path: string, body?: unknown): Promise<AdminAnswer<T>> {
+    while (this.#underWay >= ADMIN_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#underWay++;
+    try {
+      return await this.#ask<T>(method, path, body);
+    } finally {
+      this.#underWay--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #ask<T>(method: string, path: string, body: unknown): Promise<AdminAnswer<T>> {
     const answer = await fetch(`http://localhost${path}`, {
       method,
       client: this.#http,
