@@ -188,7 +188,11 @@ export class Daemon {
     const closeStore = () => store.close();
     this.#undo.push(closeStore);
     const damage = checkDatabase(`${config.dataDir}/runevault.db`);
-    const state = await VaultState.load(store);
+    const state = await VaultState.load(store).catch(async (error) => {
+      // What is damaged may not even go together; the damage is what to tell then.
+      await this.#assertWhole(damage);
+      throw error;
+    });
     await this.#assertWhole(damage);
     const isEmpty = state.sequence === 0;
     const past = await this.#past(store, state);

@@ -116,6 +116,9 @@ function openFile(path: string): DatabaseSync {
     // FULL: a commit returns after the write-ahead log was fsynced, so that a power cut loses nothing acknowledged.
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     migrate(db, version);
+    // A schema whose bits were changed would fail later, where nobody names the file.
+    db.prepare("SELECT kind, key, value, checksum FROM records LIMIT 0");
+    if (db.prepare("SELECT sequence FROM change_sequence").get() === undefined) throw new Error("it has no sequence");
     return db;
   } catch (error) {
     db?.close();
