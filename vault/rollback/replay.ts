@@ -18,6 +18,8 @@ interface UserPast {
   epoch: number;
   /** As the last entry about it says; a deleted user counts as blocked. */
   disabled: boolean;
+  /** When the user was cut off, if no later entry says that they were let in again. */
+  cutOffAt: number | undefined;
   /** Whether a user token was made since: those of before were replaced. */
   hasNewToken: boolean;
 }
@@ -34,9 +36,9 @@ export class Replay {
   entries = 0;
 
   /** Takes in one entry; in order. */
-  add({ effects }: Pick<AuditEntry, "effects">): void {
+  add({ time, effects }: Pick<AuditEntry, "time" | "effects">): void {
     this.entries++;
-    for (const effect of effects ?? []) this.#addEffect(effect);
+    for (const effect of effects ?? []) this.#addEffect(effect, Date.parse(time));
   }
 
   /** The writes, in the writer's turn. */
@@ -50,11 +52,12 @@ export class Replay {
     ];
   }
 
-  #addEffect({ kind, id, act, epoch, disabled, password, entity_id }: Effect): void {
+  #addEffect({ kind, id, act, epoch, disabled, cut_off, password, entity_id }: Effect, at: number): void {
     if (kind === "user") {
       const past = this.#user(id);
       if (epoch !== undefined) past.epoch = Math.max(past.epoch, epoch);
       if (disabled !== undefined) past.disabled = disabled;
+      if (cut_off !== undefined) past.cutOffAt = cut_off ? at : undefined;
       if (act === "deleted") past.disabled = true;
     } else if (kind === "user_token" && act === "ended") this.#agents.add(id);
     else if (kind === "user_token" && act === "made" && entity_id !== undefined) {
@@ -65,22 +68,20 @@ export class Replay {
   }
 
   #user(id: string): UserPast {
-    const known = this.#users.get(id) ?? { epoch: 0, disabled: false, hasNewToken: false };
+    const known = this.#users.get(id) ?? { epoch: 0, disabled: false, cutOffAt: undefined, hasNewToken: false };
     this.#users.set(id, known);
     return known;
   }
 
   #planUsers(state: VaultState): Write[] {
     const writes: Write[] = [];
-    for (const [key, { epoch, disabled }] of this.#users) {
+    for (const [key, past] of this.#users) {
       const record = state.users.get(key)?.record;
       if (record === undefined) continue;
-      const value: UserRecord = {
-        ...record,
-        epoch: Math.max(record.epoch, epoch),
-        disabled: record.disabled || disabled,
-      };
-      if (value.epoch !== record.epoch || value.disabled !== record.disabled) writes.push({ kind: "user", key, value });
+      const value = endedAgain(record, past);
+      const isSame = value.epoch === record.epoch && value.disabled === record.disabled &&
+        value.cutOff === record.cutOff;
+      if (!isSame) writes.push({ kind: "user", key, value });
     }
     return writes;
   }
@@ -118,6 +119,21 @@ export class Replay {
       became === "removed" ? { kind: "operator", key } : closedOperator(operators.get(key)!, key, random)
     );
   }
+}
+
+/** Whoever was cut off is so again: blocked alone, anybody who may write entities could let them in. */
+function endedAgain(record: UserRecord, { epoch, disabled, cutOffAt }: UserPast): UserRecord {
+  const cutOff = record.cutOff ?? (cutOffAt === undefined ? undefined : { at: cutOffAt, ...wasDisabled(record) });
+  return {
+    ...record,
+    epoch: Math.max(record.epoch, epoch),
+    disabled: record.disabled || disabled || cutOff !== undefined,
+    ...(cutOff === undefined ? {} : { cutOff }),
+  };
+}
+
+function wasDisabled({ disabled }: UserRecord): { readonly wasDisabled?: true } {
+  return disabled ? { wasDisabled: true } : {};
 }
 
 /** An operator who has no token, until `runevault operator rotate` gives them one. */
