@@ -89,7 +89,9 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
   });
   const refusals = new RefusalLog(parts.logger, parts.clock);
   app.onError((thrown, c) => answerError(thrown, c, parts, refusals));
-  return (request, door) => recorded(parts, door, (audited, ending) => app.fetch(request, { door, audited, ending }));
+  const { hashValue } = parts;
+  return (request, door) =>
+    recorded(parts, door, (audited, ending) => app.fetch(request, { door, audited, ending, hashValue }));
 }
 
 async function addSecurityHeaders(c: AdminContext, next: () => Promise<void>): Promise<void> {

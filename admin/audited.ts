@@ -13,7 +13,7 @@ import type { AdminDoor } from "./guard.ts";
 import type { AdminOperator } from "./operator.ts";
 import type { AdminParts } from "./ports.ts";
 import { problemResponse } from "./problem.ts";
-import type { AdminContext, RequestEnding } from "./route.ts";
+import type { AdminContext, AdminEnv, RequestEnding } from "./route.ts";
 
 /** Loopback is all that the TCP door listens on. */
 const LOOPBACK = "127.0.0.1";
@@ -60,8 +60,19 @@ export function describeOperator(audited: AuditedRequest, { name, unverifiedSudo
   audited.unverifiedSudoUser = unverifiedSudoUser;
 }
 
-function shown(value: string, { hashValue }: AdminParts): string {
-  return looksLikeToken(value) ? hashValue(value) : value;
+/** Says what the body names. */
+export function describeFields(env: AdminEnv["Bindings"], fields: Readonly<Record<string, unknown>>): void {
+  const named = Object.entries(fields).map(([name, value]) => {
+    return [name, typeof value === "string" ? shown(value, env) : value];
+  });
+  env.audited.resource = { ...env.audited.resource, ...Object.fromEntries(named) };
+}
+
+/** A name that is longer is none; a line has a limit. */
+const MAX_SHOWN_LENGTH = 512;
+
+function shown(value: string, { hashValue }: Pick<AdminParts, "hashValue">): string {
+  return looksLikeToken(value) ? hashValue(value) : value.slice(0, MAX_SHOWN_LENGTH);
 }
 
 /** Whoever types a password where a name belongs must not find it in the trail. */

@@ -8,6 +8,7 @@
 import type { Context } from "@hono/hono";
 import type { AuditedRequest } from "../vault/audit/request.ts";
 import { VaultError, type VaultErrorKind } from "../vault/errors.ts";
+import { describeFields } from "./audited.ts";
 import { type BodyLimits, type FieldReader, type FieldsOf, readFields } from "./body.ts";
 import type { AdminDoor } from "./guard.ts";
 import type { AdminOperator } from "./operator.ts";
@@ -15,7 +16,13 @@ import type { OperatorScope } from "../vault/storage/records.ts";
 
 /** What Hono carries along with a request. */
 export interface AdminEnv {
-  Bindings: { door: AdminDoor; audited: AuditedRequest; ending: RequestEnding };
+  Bindings: {
+    door: AdminDoor;
+    audited: AuditedRequest;
+    ending: RequestEnding;
+    /** What stands in the trail for a value that must not be read. */
+    hashValue: (value: string) => string;
+  };
   Variables: {
     limits: BodyLimits;
     route: string;
@@ -59,8 +66,7 @@ export async function bodyOf<S extends Readonly<Record<string, FieldReader<unkno
 ): Promise<FieldsOf<S>> {
   const fields = await readFields(context.req.raw, context.get("limits"), shape);
   const shown = Object.entries(fields).filter(([name, value]) => SHOWN_FIELDS.includes(name) && value !== undefined);
-  const { audited } = context.env;
-  if (shown.length > 0) audited.resource = { ...audited.resource, ...Object.fromEntries(shown) };
+  if (shown.length > 0) describeFields(context.env, Object.fromEntries(shown));
   return fields;
 }
 

@@ -15,6 +15,7 @@ import {
   RevokeSelfResponseSchema,
 } from "../../proto/gen/runevault/v1/identity_pb.ts";
 import type { StoredEntry } from "../../vault/audit/entry.ts";
+import { looksLikeToken } from "../../vault/audit/token_like.ts";
 import { ownEntries } from "../../vault/audit/own_entries.ts";
 import type { Access } from "../../vault/policies/acl.ts";
 import { VaultError } from "../../vault/mod.ts";
@@ -64,6 +65,11 @@ export function createIdentityService({ vault, unary }: VaultServiceParts): Grpc
   });
 }
 
+/** What stands in the trail where the role's name looks like a token. */
+const TEMPLATE = "identity/oidc/token/:name";
+/** Longer than any path that means something; the trail's lines have a limit. */
+const MAX_PATH_LENGTH = 2048;
+
 function activityOf(entry: Omit<StoredEntry, "prev" | "mac">) {
   return {
     sequence: BigInt(entry.seq),
@@ -93,7 +99,7 @@ function admit(
   audited.entityId = caller.entity!.record.entityId;
   audited.accessor = audited.agentId = caller.accessor;
   audited.sessionId = caller.evt!.record.sessionId;
-  audited.resource = { path };
+  audited.resource = { path: looksLikeToken(path) ? TEMPLATE : path.slice(0, MAX_PATH_LENGTH) };
   tokens.takePlace(caller);
   const access = { path, operation, parameters: new Map(), wrapTtlSeconds: null, needsSudo: false };
   if (acl.check(caller, access).allowed) return caller;

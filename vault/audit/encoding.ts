@@ -7,7 +7,7 @@
 import { ERROR_TABLE, type VaultErrorKind } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import type { Effect } from "./effects.ts";
-import type { AuditDecision, AuditEntry } from "./entry.ts";
+import { type AuditDecision, type AuditEntry, MAX_LINE_BYTES } from "./entry.ts";
 import type { AuditedRequest } from "./request.ts";
 
 /** How a request ended, or what a change of it did. */
@@ -20,6 +20,12 @@ export interface EntryOutcome {
   /** In place of the request's own id. */
   readonly id?: string | undefined;
 }
+
+/** Of one entry; a change that did more has several. */
+export const MAX_EFFECTS = 500;
+
+/** A character takes three bytes at most where it isn't escaped; the chain adds its own members. */
+const MAX_ENTRY_LENGTH = MAX_LINE_BYTES / 3 - 1024;
 
 /** A request that ended well. */
 export const ALLOWED: EntryOutcome = { decision: "allowed" };
@@ -56,7 +62,19 @@ export function encodeEntry(request: AuditedRequest, outcome: EntryOutcome, cloc
     effects: effects === undefined || effects.length === 0 ? undefined : effects,
     continues: outcome.continues ?? request.committed,
   };
-  return JSON.stringify(entry);
+  const text = JSON.stringify(entry);
+  // Whoever may name something freely must not make a line that no reader takes.
+  return text.length <= MAX_ENTRY_LENGTH ? text : JSON.stringify({ ...entry, resource: { omitted: "too long" } });
+}
+
+/** As {@link encodeEntry}, for a request whose effects may be too many for one: the others follow in entries like it. */
+export function encodeEntries(request: AuditedRequest, outcome: EntryOutcome, clock: Clock): string[] {
+  const effects = outcome.effects ?? request.open?.effects ?? [];
+  if (effects.length <= MAX_EFFECTS) return [encodeEntry(request, outcome, clock)];
+  const parts = Array.from({ length: Math.ceil(effects.length / MAX_EFFECTS) }, (_, i) => i * MAX_EFFECTS);
+  return parts.map((from) => {
+    return encodeEntry(request, { ...outcome, effects: effects.slice(from, from + MAX_EFFECTS) }, clock);
+  });
 }
 
 let lastTime = { at: Number.NaN, text: "" };

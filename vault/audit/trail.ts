@@ -18,7 +18,7 @@ import type { UserRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Chain, ChainPosition } from "./chain.ts";
 import { type Effect, effectsOf } from "./effects.ts";
-import { ALLOWED, encodeEntry, type EntryOutcome } from "./encoding.ts";
+import { ALLOWED, encodeEntries, encodeEntry, type EntryOutcome, MAX_EFFECTS } from "./encoding.ts";
 import { LineSink, type LineSinkParts, type Mended } from "./line_sink.ts";
 import { AuditedRequest, ownRequest, type RequestBeginning } from "./request.ts";
 
@@ -73,9 +73,6 @@ export interface LeftOver {
 }
 
 const HEAD_DELAY_MS = 1000;
-/** Of one entry; a change that did more has several. */
-const MAX_EFFECTS = 500;
-
 /** With more of them the list is gone through for those that the disk has. */
 const FEW_VOLATILE = 4096;
 
@@ -151,7 +148,7 @@ export class AuditTrail {
     request.isDone = true;
     if (request.committed !== undefined && request.open === undefined && outcome.decision === "allowed") return;
     if (request.open !== undefined) this.#closedOpens.push(request.id);
-    return this.#record(encodeEntry(request, outcome, this.#in.clock));
+    return this.#record(encodeEntries(request, outcome, this.#in.clock));
   }
 
   /** Records something that changed nothing and that nobody asked for. */
@@ -163,7 +160,7 @@ export class AuditTrail {
 
   /** Records what a request did that never ended, as the store remembers it. */
   noteInterrupted(entry: string): void | Promise<void> {
-    return this.#record(entry);
+    return this.#record(entry.split("\n"));
   }
 
   /**
@@ -226,7 +223,7 @@ export class AuditTrail {
   }
 
   #draftOpen(draft: Draft, request: AuditedRequest, open: OpenChange, { sequence: after }: ChainPosition): void {
-    const entry = encodeEntry(request, { decision: "interrupted", ...open }, this.#in.clock);
+    const entry = encodeEntries(request, { decision: "interrupted", ...open }, this.#in.clock).join("\n");
     draft.opens.push({ kind: "audit_open", key: request.id, value: { entry, after } });
     draft.done.push(() => void (request.open = open));
   }
@@ -295,13 +292,13 @@ export class AuditTrail {
     return this.#volatile = count === 0 ? [] : this.#volatile.slice(-count);
   }
 
-  /** Writes a line, or has it wait for the commit that is under way. */
-  #record(entry: string): void | Promise<void> {
+  /** Writes lines, or has them wait for the commit that is under way. */
+  #record(entries: readonly string[]): void | Promise<void> {
     if (this.#isCommitting) {
-      this.#waiting.push(entry);
+      this.#waiting.push(...entries);
       return (this.#release ??= Promise.withResolvers()).promise;
     }
-    this.#write([entry]);
+    this.#write(entries);
   }
 
   /** What waited for a commit is written together. */

@@ -3,7 +3,7 @@ import { VaultError } from "../errors.ts";
 import { isChain, TestTrail, withTrail } from "./_test_support.ts";
 import { hashOf } from "./chain.ts";
 import { ALLOWED, outcomeOf } from "./encoding.ts";
-import { inBackground, withinRequest } from "./request.ts";
+import { type AuditedRequest, inBackground, withinRequest } from "./request.ts";
 
 function assertChain(trail: TestTrail): void {
   assert.ok(isChain(trail.entries(), trail.lines(), hashOf), trail.lines().join("\n"));
@@ -204,6 +204,32 @@ Deno.test("a change with very many effects is several entries, each naming the o
     const entries = it.entries();
     assert.deepEqual(entries.map(({ effects }) => effects!.length), [500, 500, 200]);
     assert.deepEqual(entries.map(({ continues }) => continues), [undefined, 1, 2]);
+  });
+});
+
+Deno.test("a request that waits with very many effects has as many entries, however it ends, and after a kill as well", async () => {
+  await withTrail(async (it) => {
+    const value = { name: "x", scope: [], topK: 1, rateLimit: { count: 1, seconds: 1 } } as never;
+    const changeMany = (request: AuditedRequest) => {
+      request.goesOn = true;
+      return withinRequest(request, () =>
+        it.writer.change(() => ({
+          writes: Array.from({ length: 1200 }, (_, i) => ({ kind: "role" as const, key: `r${i}`, value })),
+          result: () => {},
+        })));
+    };
+    const request = it.request();
+    await changeMany(request);
+    await it.trail.finish(request, { decision: "refused", error: "invalid_argument" });
+    await changeMany(it.request());
+    await it.kill();
+    await it.open();
+    const told = it.entries().map(({ request_id, decision, effects }) => [request_id, decision, effects!.length]);
+    assert.deepEqual(told, [
+      ...[500, 500, 200].map((count) => ["r1", "refused", count]),
+      ...[500, 500, 200].map((count) => ["r2", "interrupted", count]),
+    ]);
+    assertChain(it);
   });
 });
 

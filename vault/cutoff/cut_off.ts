@@ -4,6 +4,7 @@
  * @module
  */
 
+import { looksLikeToken } from "../audit/token_like.ts";
 import { VaultError } from "../errors.ts";
 import { raiseEpoch } from "../identity/epochs.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -186,9 +187,9 @@ function notCutOff(name: string): VaultError {
 function assertReason(reason: string): void {
   // deno-lint-ignore no-control-regex -- they are what is looked for
   const isGood = reason !== "" && reason.length <= MAX_REASON_LENGTH && !/[\x00-\x1f\x7f]/.test(reason) &&
-    reason.isWellFormed();
+    reason.isWellFormed() && !looksLikeToken(reason);
   if (isGood) return;
   throw new VaultError("invalid_argument", "The reason of a cut-off can't be kept", {
-    hint: `give 1 to ${MAX_REASON_LENGTH} characters on one line`,
+    hint: `give 1 to ${MAX_REASON_LENGTH} characters on one line, and no token among them`,
   });
 }
