@@ -12,6 +12,7 @@ import { frame } from "../../server/grpc/_test_support.ts";
 import { VIOLATIONS } from "../../server/grpc/_violations.ts";
 import { sleep } from "../clients.ts";
 import type { Attack, Siege } from "./attack.ts";
+import { binaryCanServeTls } from "./programs.ts";
 import { crowd, Ground } from "./ground.ts";
 
 const PATH = { ":path": "/rune.vault.v1.VaultService/GetAgentManifest" };
@@ -128,16 +129,20 @@ function stall(ground: Ground, connections: number): Promise<void> {
 }
 
 const FLOOD_FRAMES = 100_000;
+/** 2,500 streams that are opened and reset at once end such a runtime by a double free; 300 don't, and 2.8.3 stands them. */
+const EXCEPT = "no resets where the runtime is older than Deno 2.7.13, which they end";
 
 /** Frames that want an answer and cost nothing to send: pings, settings, resets (CVE-2019-9512, -9515, CVE-2023-44487). */
 export const floods: Attack = http2Attack(
   "http2 floods",
-  (siege) => `${times(siege, FLOOD_FRAMES)} pings, as many settings, a quarter as many streams opened and reset`,
-  (ground, share, siege) => {
+  (siege) =>
+    `${times(siege, FLOOD_FRAMES)} pings, as many settings, a quarter as many streams opened and reset; ${EXCEPT}`,
+  async (ground, share, siege) => {
     const frames = times(siege, FLOOD_FRAMES, share);
     const ping = rawFrame(FRAME.ping, 0, 0, Buffer.alloc(8));
     const settings = rawFrame(FRAME.settings, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]));
-    return crowd(3, 3, async (kind) => {
+    const kinds = siege.program === "binary" && !await binaryCanServeTls() ? 2 : 3;
+    await crowd(kinds, kinds, async (kind) => {
       using raw = await ground.converse();
       if (kind === 2) return await rapidResets(raw, frames / 4);
       const batch = Buffer.concat(Array.from({ length: 1000 }, () => kind === 0 ? ping : settings));
