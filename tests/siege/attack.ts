@@ -23,8 +23,8 @@ export interface Siege {
 /** One attack. It is bounded in time and requests, and touches nothing but loopback and folders of its own. */
 export interface Attack {
   readonly name: string;
-  /** Whether it is run over TLS too, where the runtime can. */
-  readonly hasTls: boolean;
+  /** Whether it is run over TLS too, where the runtime can; `long`: in the long form alone. */
+  readonly hasTls: boolean | "long";
   /** Whether the short form leaves it out, as the tests that run beside it do the same. */
   readonly isLongOnly?: boolean;
   /** Resolves with what was done and how the server stood it; throws where it did not. */

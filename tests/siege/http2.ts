@@ -21,10 +21,15 @@ const AT_ONCE = 20;
 /** How one of these attacks is laid: `share` of it, once to warm up and once in full. */
 type Laid = (ground: Ground, share: number, siege: Siege) => Promise<void>;
 
-function http2Attack(name: string, what: (siege: Siege) => string, lay: Laid): Attack {
+function http2Attack(
+  name: string,
+  what: (siege: Siege) => string,
+  lay: Laid,
+  hasTls: Attack["hasTls"] = "long",
+): Attack {
   return {
     name,
-    hasTls: true,
+    hasTls,
     run: async (siege) => {
       await using ground = await Ground.start(siege);
       return `${what(siege)}; ${await ground.besiegeTwice((share) => lay(ground, share, siege))}`;
@@ -75,6 +80,7 @@ export const violations: Attack = http2Attack(
       await sleep(20);
     });
   },
+  true,
 );
 
 const HEADER_STREAMS = 4000;

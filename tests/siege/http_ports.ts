@@ -19,7 +19,7 @@ const RECOVERY_MS = 5000;
 /** Idle sockets beyond the descriptor limit, on each port in turn, the others and the store working meanwhile. */
 export const idleSockets: Attack = {
   name: "idle sockets",
-  hasTls: true,
+  hasTls: "long",
   run: async (siege) => {
     const under = ["prlimit", `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`];
     await using ground = await Ground.start(siege, { under });
@@ -125,7 +125,7 @@ const POST: Readonly<Record<(typeof SLOW_DOORS)[number], string>> = {
 /** Requests whose bodies trickle, more than there are places on each HTTP port. */
 export const slowBodies: Attack = {
   name: "slow bodies",
-  hasTls: true,
+  hasTls: "long",
   run: async (siege) => {
     await using ground = await Ground.start(siege);
     let slowest = 0;

@@ -37,7 +37,8 @@ const began = performance.now();
 for (const program of await programs(values.program)) {
   for (const attack of chosen) {
     await lay(attack, program, false);
-    if (attack.hasTls && (program.name === "source" || await binaryCanServeTls())) await lay(attack, program, true);
+    const tls = attack.hasTls === true || attack.hasTls === "long" && values.long;
+    if (tls && (program.name === "source" || await binaryCanServeTls())) await lay(attack, program, true);
   }
 }
 print(`${held} held, ${fallen} fell, in ${Math.round((performance.now() - began) / 1000)} s`);
