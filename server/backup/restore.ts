@@ -9,9 +9,9 @@ import { lineParts } from "../../vault/audit/entry.ts";
 import { cutTornLine, lastLineOf } from "../../vault/audit/file_tail.ts";
 import { VaultError } from "../../vault/mod.ts";
 import { markRestored } from "../../vault/storage/restored_mark.ts";
-import { makePrivateFolder } from "../../vault/storage/private_files.ts";
 import { takeDataFolder } from "../data_folder.ts";
 import type { BackupIdentity } from "./age.ts";
+import { takeCheckFolder } from "./check_folder.ts";
 import { notOurs } from "./manifest.ts";
 import { abandonStaging, beginStaging, commitStaging, contentOf, removeTree } from "./staging.ts";
 import { unpackBackup, type Unpacked } from "./unpack.ts";
@@ -53,14 +53,9 @@ export async function restoreBackup(options: RestoreOptions): Promise<Unpacked> 
 export async function checkBackup({ file, identity }: Omit<RestoreOptions, "dataDir">): Promise<Unpacked> {
   Deno.umask(0o077);
   using sealed = await openBackup(file);
-  const folder = `${dirname(file)}/.runevault-check-${crypto.randomUUID()}`;
   const taken = await identity();
-  try {
-    await makePrivateFolder(folder);
-    return await unpackBackup(sealed.readable, taken, folder);
-  } finally {
-    await removeTree(folder);
-  }
+  await using folder = await takeCheckFolder(dirname(file));
+  return await unpackBackup(sealed.readable, taken, folder.path);
 }
 
 async function unpackInto(

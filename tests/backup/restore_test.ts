@@ -10,6 +10,7 @@ import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { SealKey, VaultError } from "../../vault/mod.ts";
 import { createTarPacker } from "modern-tar";
 import { encryptBackup, restoreBackup } from "../../server/backup/mod.ts";
+import { eventually } from "../clients.ts";
 import { assertTokensLive } from "../filled_vault.ts";
 import { programCommand, StartedServer, temporaryFolder } from "../started_server.ts";
 import { must, PASSPHRASE, type Place, run, serve, startFilled, withPassphrase } from "./_backup.ts";
@@ -122,6 +123,29 @@ Deno.test("a folder that isn't empty is refused and keeps what it has, and so is
   equal(held.code, 78);
   match(held.stderr, /Another runevault uses the data folder/);
 });
+
+Deno.test("a check that is ended by a signal leaves no key beside the backup, and one that is killed until the next", async () => {
+  await using place = await temporaryFolder();
+  const { file } = await backedUp(place);
+  const left = async () => (await namesOf(place)).filter((name) => name.startsWith(".runevault-check-"));
+  const end = async (signal: Deno.Signal) => {
+    const { command, args } = programCommand(["restore", "--check", file, "--data-dir", `${place.path}/target`]);
+    const child = new Deno.Command(command, { args, env: withPassphrase(), stdout: "null", stderr: "null" }).spawn();
+    const known = await left();
+    await eventually("a folder", async () => (await left()).some((name) => !known.includes(name)), 20_000);
+    child.kill(signal);
+    await child.status;
+    return await left();
+  };
+  deepEqual(await end("SIGINT"), []);
+  equal((await end("SIGKILL")).length, 1);
+  await must(`${place.path}/target`, ["restore", "--check", file]);
+  deepEqual(await left(), []);
+});
+
+async function namesOf({ path }: Place): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+}
 
 Deno.test("--check reads and checks all of it and restores nothing", async () => {
   await using place = await temporaryFolder();
