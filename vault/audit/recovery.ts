@@ -19,6 +19,7 @@ import { cutTornLine, lastLineOf, requestIdsAfter } from "./file_tail.ts";
 import { KeyFile, writeFirstKey } from "./key_file.ts";
 import type { LineSinkParts, Mirror } from "./line_sink.ts";
 import { AuditTrail } from "./trail.ts";
+import { linesOf, trailFiles } from "./trail_files.ts";
 
 /** What a trail is opened with. */
 export interface OpenTrailOptions {
@@ -54,7 +55,8 @@ export async function openTrail(options: OpenTrailOptions): Promise<AuditTrail> 
   const { file: keyFile, position: kept } = await openKeyFile(options);
   const file = openFile(path);
   const ended = await endOfFile(path);
-  const inFile = complete(file, ended, rows.outbox.map(({ lines }) => lines));
+  const before = ended ?? later(await endOfFormer(path), kept);
+  const inFile = complete(file, before, rows.outbox.map(({ lines }) => lines));
   const head = await store.get("audit_head", "head");
   const known = later(kept, head ?? null);
   const position = await placeOf(options, keyFile, kept, later(inFile, known));
@@ -62,7 +64,9 @@ export async function openTrail(options: OpenTrailOptions): Promise<AuditTrail> 
   const opens = rows.opens.map(({ id }) => id);
   const trail = new AuditTrail(parts, { outbox: rows.outbox.map(({ last }) => last), opens });
   if (torn > 0) logger.log("warn", "audit_line_torn", { path, bytes: torn });
-  if (known !== null && (inFile?.sequence ?? 0) < known.sequence) await noteGap(trail, options, inFile, known);
+  if (known !== null && (inFile?.sequence ?? 0) < known.sequence) {
+    await noteGap(trail, options, ended === null ? null : inFile, known);
+  }
   const recorded = await requestIdsAfter(path, Math.min(...rows.opens.map(({ after }) => after)));
   for (const { id, entry } of rows.opens) if (!recorded.has(id)) await trail.noteInterrupted(entry);
   return trail;
@@ -111,6 +115,16 @@ function openFile(path: string): AuditFile {
 async function endOfFile(path: string): Promise<End | null> {
   const line = await lastLineOf(path);
   return line === null ? null : { sequence: lineParts(line).seq, hash: hashOf(line) };
+}
+
+/** Where the newest former file ends: after a rotation the present one is empty, and what was moved away isn't missing. */
+async function endOfFormer(path: string): Promise<End | null> {
+  const former = (await trailFiles(path)).filter((file) => file.path !== path && file.first !== null).at(-1);
+  if (former === undefined) return null;
+  if (!former.path.endsWith(".gz")) return await endOfFile(former.path);
+  let last: string | undefined;
+  for await (const { text } of linesOf(former.path)) last = text;
+  return last === undefined ? null : { sequence: lineParts(last).seq, hash: hashOf(last) };
 }
 
 /** Adds to the file what the store has and the file has not; where the file ends then. */

@@ -122,3 +122,22 @@ Deno.test("the packed file is gzip, as zcat reads it", async () => {
     assert.equal(parseLine(new TextDecoder().decode(stdout).split("\n")[0]!).seq, 1);
   });
 });
+
+for (const end of ["close", "kill"] as const) {
+  Deno.test(`lines of a change that were moved away with their file are in no second one after a start [${end}]`, async () => {
+    await withTrail(async (it) => {
+      await reopened(it, { maxBytes: 1, compresses: false });
+      await it.changeRole("a");
+      for (let i = 0; i < 100 && (await trailFiles(it.path)).length < 2; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+      await it[end]();
+      await it.open();
+      await it.changeRole("b");
+      await it.close();
+      const keys = [parseSeriesKey(await Deno.readTextFile(`${it.folder}/audit.k0`))];
+      const report = await verifyTrail(await trailFiles(it.path), { keys });
+      assert.deepEqual([report.broken, report.lines], [null, it.trail.status().sequence]);
+    });
+  });
+}

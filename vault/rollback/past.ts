@@ -4,9 +4,11 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { hashOf } from "../audit/chain.ts";
 import { GENESIS_HASH, lineParts, parseLine } from "../audit/entry.ts";
 import { linesAfter } from "../audit/file_tail.ts";
+import { inOrder, linesOf, type TrailFile, trailFiles } from "../audit/trail_files.ts";
 import { Replay } from "./replay.ts";
 
 /** A place in the trail. */
@@ -36,7 +38,7 @@ export async function pastOf(path: string, head: TrailHead | null, storeSequence
   const before = sequence;
   let lastChange = 0;
   let isWhole = true;
-  for await (const line of linesAfter(path, sequence)) {
+  for await (const line of linesSince(path, sequence)) {
     const { seq, prev } = lineParts(line);
     isWhole &&= seq === sequence + 1 && prev === hash;
     [sequence, hash] = [seq, hashOf(line)];
@@ -52,4 +54,49 @@ const CHANGE = /"change":([1-9][0-9]{0,15})[,}]/;
 /** Most lines are about requests that changed nothing: they needn't be taken apart. */
 function changeOf(line: string): number {
   return CHANGE.test(line) ? parseLine(line).change ?? 0 : 0;
+}
+
+/** The lines after number `after`: of the present file, and of former ones where rotation has moved some of them away. */
+async function* linesSince(path: string, after: number): AsyncIterable<string> {
+  for (const former of await formerSince(path, after)) yield* linesOfFormer(former, after);
+  yield* linesAfter(path, after);
+}
+
+async function formerSince(path: string, after: number): Promise<string[]> {
+  if (!await isThere(dirname(path))) return [];
+  const holdsNext = ({ first }: TrailFile) => first !== null && first <= after + 1;
+  if (await isThere(path) && (await inOrder([path])).some(holdsNext)) return [];
+  const files = await trailFiles(path);
+  const from = Math.max(0, files.findLastIndex(holdsNext));
+  return files.slice(from).map((file) => file.path).filter((one) => one !== path);
+}
+
+async function* linesOfFormer(path: string, after: number): AsyncIterable<string> {
+  const lines = linesOf(path);
+  for (;;) {
+    // What can't be read is a gap, which the numbers of the lines that follow show.
+    const next = await lines.next().catch(() => null);
+    if (next === null || next.done) return;
+    const seq = sequenceOf(next.value.text);
+    if (seq === null) return;
+    if (seq > after) yield next.value.text;
+  }
+}
+
+function sequenceOf(line: string): number | null {
+  try {
+    return lineParts(line).seq;
+  } catch {
+    return null;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
