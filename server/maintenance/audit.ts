@@ -6,7 +6,7 @@
 
 import { hashOf } from "../../vault/audit/chain.ts";
 import { lineParts } from "../../vault/audit/entry.ts";
-import { linesAfter } from "../../vault/audit/file_tail.ts";
+import { linesOf, trailFiles } from "../../vault/audit/trail_files.ts";
 import { readRecords } from "../../vault/storage/store_facts.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 
@@ -32,7 +32,7 @@ export async function examineTrail(path: string | null, databasePath: string): P
   if (path === null) return [warning("audit", "there is no audit trail", "give --audit-file a path")];
   const [head] = readRecords(databasePath, "audit_head");
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  const trail = await readTrail(path, head ?? null);
+  const trail = await readTrail(await newestWithLines(path), head ?? null);
   const remedy = "keep the file as it is, and look for who could write to it; docs/audit.md says what a gap can mean";
   if (trail.brokenAt !== null) {
     return [problem("audit", `line ${trail.brokenAt} of ${path} doesn't follow from the one before`, remedy)];
@@ -43,13 +43,20 @@ export async function examineTrail(path: string | null, databasePath: string): P
   return [ok("audit", `${trail.lines} lines up to number ${trail.last}, each follows from the one before`)];
 }
 
+/** After a rotation the present file is empty, and the one before it is what can be looked at. */
+async function newestWithLines(path: string): Promise<string> {
+  return (await trailFiles(path)).filter(({ first }) => first !== null).at(-1)?.path ?? path;
+}
+
 async function readTrail(path: string, head: { sequence: number; hash: string } | null): Promise<ReadTrail> {
   let [lines, last, hash, hasHead] = [0, 0, "", false];
   let brokenAt: number | null = null;
-  for await (const line of linesAfter(path, 0)) {
+  for await (const { text: line } of linesOf(path)) {
     const { seq, prev } = lineParts(line);
     // Older lines may have been moved away with a file of their own.
     if (lines > 0 && (seq !== last + 1 || prev !== hash)) brokenAt ??= seq;
+    // The line that the store remembers may be the last of the file before.
+    hasHead ||= lines === 0 && seq - 1 === head?.sequence && prev === head.hash;
     [lines, last, hash] = [lines + 1, seq, hashOf(line)];
     hasHead ||= seq === head?.sequence && hash === head.hash;
   }

@@ -7,7 +7,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Finding } from "../../server/maintenance/mod.ts";
-import { cli } from "../clients.ts";
+import { cli, eventually } from "../clients.ts";
 import { runProgram, StartedServer, temporaryFolder } from "../started_server.ts";
 
 async function examined(dataDir: string, env: Record<string, string> = {}) {
@@ -50,6 +50,18 @@ Deno.test("a vault that is well has no problem, running or stopped; the warnings
   }
   const { stdout } = await cli({ dataDir: folder.path }, ["doctor"]);
   match(stdout, /^ok +store +it is sound; [0-9]+ changes$/m);
+});
+
+Deno.test("a trail whose file was just rotated away is no problem", async () => {
+  await using folder = await temporaryFolder();
+  const server = await StartedServer.start({ dataDir: folder.path });
+  await Deno.rename(`${folder.path}/audit.log`, `${folder.path}/audit.log.1`);
+  server.signal("SIGHUP");
+  await eventually("a new file", () => Deno.stat(`${folder.path}/audit.log`).then(() => true, () => false));
+  await server.stop();
+  equal((await Deno.stat(`${folder.path}/audit.log`)).size, 0);
+  const { bad } = await examined(folder.path, QUIET);
+  deepEqual(bad.filter(({ level }) => level === "problem"), []);
 });
 
 Deno.test("loose modes are a problem with the chmod that mends them", async () => {
