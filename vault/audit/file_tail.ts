@@ -96,10 +96,16 @@ export async function requestIdsAfter(path: string, after: number): Promise<Read
   const lines = tail === null ? [] : new TextDecoder().decode(tail.bytes).split("\n");
   const ids = new Set<string>();
   for (const line of lines) {
-    const id = REQUEST_ID.exec(line)?.[1];
-    if (id !== undefined && isAfter(line, after)) ids.add(id);
+    const id = requestIdAfter(line, after);
+    if (id !== undefined) ids.add(id);
   }
   return ids;
+}
+
+/** The request id of a line after number `after`; undefined for any other. */
+export function requestIdAfter(line: string, after: number): string | undefined {
+  const id = REQUEST_ID.exec(line)?.[1];
+  return id !== undefined && isAfter(line, after) ? id : undefined;
 }
 
 const REQUEST_ID = /"request_id":"([^"\\]+)"/;

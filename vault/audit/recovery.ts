@@ -15,7 +15,7 @@ import type { Store } from "../storage/store.ts";
 import { AuditFile } from "./audit_file.ts";
 import { Chain, type ChainPosition, hashOf, nextKey } from "./chain.ts";
 import { GENESIS_HASH, lineParts } from "./entry.ts";
-import { cutTornLine, lastLineOf, requestIdsAfter } from "./file_tail.ts";
+import { cutTornLine, lastLineOf, requestIdAfter, requestIdsAfter } from "./file_tail.ts";
 import { KeyFile, writeFirstKey } from "./key_file.ts";
 import type { LineSinkParts, Mirror } from "./line_sink.ts";
 import { AuditTrail } from "./trail.ts";
@@ -55,7 +55,9 @@ export async function openTrail(options: OpenTrailOptions): Promise<AuditTrail> 
   const { file: keyFile, position: kept } = await openKeyFile(options);
   const file = openFile(path);
   const ended = await endOfFile(path);
-  const before = ended ?? later(await endOfFormer(path), kept);
+  // After a rotation the present file is empty, and what was moved away isn't missing.
+  const former = ended === null ? await newestFormer(path) : undefined;
+  const before = ended ?? later(await endOfFormer(former), kept);
   const inFile = complete(file, before, rows.outbox.map(({ lines }) => lines));
   const head = await store.get("audit_head", "head");
   const known = later(kept, head ?? null);
@@ -67,7 +69,7 @@ export async function openTrail(options: OpenTrailOptions): Promise<AuditTrail> 
   if (known !== null && (inFile?.sequence ?? 0) < known.sequence) {
     await noteGap(trail, options, ended === null ? null : inFile, known);
   }
-  const recorded = await requestIdsAfter(path, Math.min(...rows.opens.map(({ after }) => after)));
+  const recorded = await recordedSince(path, former, Math.min(...rows.opens.map(({ after }) => after)));
   for (const { id, entry } of rows.opens) if (!recorded.has(id)) await trail.noteInterrupted(entry);
   return trail;
 }
@@ -117,13 +119,26 @@ async function endOfFile(path: string): Promise<End | null> {
   return line === null ? null : { sequence: lineParts(line).seq, hash: hashOf(line) };
 }
 
-/** Where the newest former file ends: after a rotation the present one is empty, and what was moved away isn't missing. */
-async function endOfFormer(path: string): Promise<End | null> {
-  const former = (await trailFiles(path)).filter((file) => file.path !== path && file.first !== null).at(-1);
+/** The requests after number `after` that have a line. */
+async function recordedSince(path: string, former: string | undefined, after: number): Promise<ReadonlySet<string>> {
+  const ids = new Set(await requestIdsAfter(path, after));
+  if (former === undefined || !Number.isFinite(after)) return ids;
+  for await (const { text } of linesOf(former)) {
+    const id = requestIdAfter(text, after);
+    if (id !== undefined) ids.add(id);
+  }
+  return ids;
+}
+
+async function newestFormer(path: string): Promise<string | undefined> {
+  return (await trailFiles(path)).filter((file) => file.path !== path && file.first !== null).at(-1)?.path;
+}
+
+async function endOfFormer(former: string | undefined): Promise<End | null> {
   if (former === undefined) return null;
-  if (!former.path.endsWith(".gz")) return await endOfFile(former.path);
+  if (!former.endsWith(".gz")) return await endOfFile(former);
   let last: string | undefined;
-  for await (const { text } of linesOf(former.path)) last = text;
+  for await (const { text } of linesOf(former)) last = text;
   return last === undefined ? null : { sequence: lineParts(last).seq, hash: hashOf(last) };
 }
 

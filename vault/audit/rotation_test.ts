@@ -4,6 +4,7 @@ import { ALLOWED } from "./encoding.ts";
 import { AuditIndex } from "./index/audit_index.ts";
 import { parseLine } from "./entry.ts";
 import { FileRotation, type RotationSettings } from "./rotation.ts";
+import { withinRequest } from "./request.ts";
 import { parseSeriesKey } from "./series_key.ts";
 import { trailFiles } from "./trail_files.ts";
 import { verifyTrail } from "./verify.ts";
@@ -123,21 +124,35 @@ Deno.test("the packed file is gzip, as zcat reads it", async () => {
   });
 });
 
+/** Does something, has its lines moved away with their file, stops, starts, and looks at what stands then. */
+async function movedAwayAndOpened(end: "close" | "kill", work: (it: TestTrail) => Promise<void>): Promise<void> {
+  await withTrail(async (it) => {
+    await reopened(it, { maxBytes: 1, compresses: false });
+    await work(it);
+    for (let i = 0; i < 100 && (await trailFiles(it.path)).length < 2; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    await it[end]();
+    await it.open();
+    await it.changeRole("z");
+    await it.close();
+    const keys = [parseSeriesKey(await Deno.readTextFile(`${it.folder}/audit.k0`))];
+    const report = await verifyTrail(await trailFiles(it.path), { keys });
+    assert.deepEqual([report.broken, report.lines, it.trail.status().sequence], [null, 2, 2]);
+  });
+}
+
 for (const end of ["close", "kill"] as const) {
-  Deno.test(`lines of a change that were moved away with their file are in no second one after a start [${end}]`, async () => {
-    await withTrail(async (it) => {
-      await reopened(it, { maxBytes: 1, compresses: false });
-      await it.changeRole("a");
-      for (let i = 0; i < 100 && (await trailFiles(it.path)).length < 2; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 30));
-      }
-      await it[end]();
-      await it.open();
-      await it.changeRole("b");
-      await it.close();
-      const keys = [parseSeriesKey(await Deno.readTextFile(`${it.folder}/audit.k0`))];
-      const report = await verifyTrail(await trailFiles(it.path), { keys });
-      assert.deepEqual([report.broken, report.lines], [null, it.trail.status().sequence]);
+  Deno.test(`a change whose line was moved away with its file has no second one after a start [${end}]`, async () => {
+    await movedAwayAndOpened(end, (it) => it.changeRole("a"));
+  });
+
+  Deno.test(`a request whose line was moved away is not said to have been interrupted [${end}]`, async () => {
+    await movedAwayAndOpened(end, async (it) => {
+      const request = it.request("read creds");
+      request.goesOn = true;
+      await withinRequest(request, () => it.changeRole("a"));
+      await it.trail.finish(request, ALLOWED);
     });
   });
 }
