@@ -41,6 +41,12 @@ path "sys/tools/hash/*" { capabilities = ["update"] }
 path "identity/oidc/provider/+/authorize" { capabilities = ["read", "update"] }
 `;
 
+/** SHA-256 of what {@link DEFAULT_POLICY} was in earlier versions: a vault whose operator left it alone gets the present one. */
+export const FORMER_DEFAULT_POLICIES: ReadonlySet<string> = new Set([
+  // Before there was an audit trail.
+  "98f4cc04a688c5593b643d48432797ce03551ead50cd33f2bfdeb992a9fa6756",
+]);
+
 /** What a wrapping token may do. It can't be read or changed. */
 export const RESPONSE_WRAPPING_POLICY = `
 path "cubbyhole/response" { capabilities = ["create", "read"] }

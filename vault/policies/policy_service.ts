@@ -4,12 +4,13 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { VaultError } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import type { VaultState } from "../state.ts";
 import type { PolicyRecord } from "../storage/identity_records.ts";
 import type { Writer } from "../writer.ts";
-import { DEFAULT_POLICY, RESPONSE_WRAPPING_POLICY } from "./default_policies.ts";
+import { DEFAULT_POLICY, FORMER_DEFAULT_POLICIES, RESPONSE_WRAPPING_POLICY } from "./default_policies.ts";
 import { parsePolicy, type Policy } from "./policy.ts";
 
 const MAX_NAME_LENGTH = 256;
@@ -43,11 +44,13 @@ export class PolicyService {
     return this.#stamp;
   }
 
-  /** Makes the policy `default` of a new vault. */
+  /** Makes the policy `default` of a new vault; one of an earlier version that nobody changed becomes the present one. */
   ensureDefault(): Promise<void> {
     return this.#in.writer.change(() => {
-      if (this.get("default") !== undefined) return { writes: [], result: () => {} };
-      const value = { name: "default", text: DEFAULT_POLICY, version: 1, updatedAt: this.#in.clock.now() };
+      const stored = this.get("default");
+      if (stored !== undefined && !isFormerDefault(stored)) return { writes: [], result: () => {} };
+      const version = (stored?.version ?? 0) + 1;
+      const value = { name: "default", text: DEFAULT_POLICY, version, updatedAt: this.#in.clock.now() };
       return { writes: [{ kind: "policy", key: "default", value }], result: () => {} };
     });
   }
@@ -129,4 +132,8 @@ function assertName(name: string): void {
   // deno-lint-ignore no-control-regex -- they are what is looked for
   if (name !== "" && name.length <= MAX_NAME_LENGTH && name.isWellFormed() && !/[\x00-\x1f\x7f,]/.test(name)) return;
   throw new VaultError("invalid_argument", "invalid policy name");
+}
+
+function isFormerDefault({ text }: PolicyRecord): boolean {
+  return FORMER_DEFAULT_POLICIES.has(createHash("sha256").update(text, "utf8").digest("hex"));
 }

@@ -31,6 +31,18 @@ Deno.test("policies are kept with their texts and versions; a changed default su
   });
 });
 
+Deno.test("a default policy of before the audit trail becomes the present one, unless somebody changed it", async () => {
+  const former = DEFAULT_POLICY.replace(/# What the vault wrote down .*\n.*audit\/self.*\n\n/, "");
+  notEqual(former, DEFAULT_POLICY);
+  for (const [text, after] of [[former, DEFAULT_POLICY], [`${former}# ours\n`, `${former}# ours\n`]] as const) {
+    await withVault({}, async (it) => {
+      await it.vault.engine.policies.put("default", text);
+      await it.restart();
+      equal(it.vault.engine.policies.get("default")!.text, after);
+    });
+  }
+});
+
 Deno.test("put() says what the author should know, and a refused text changes nothing", async () => {
   await withVault({}, async ({ vault }) => {
     const { policies } = vault.engine;
