@@ -168,7 +168,9 @@ export interface ServerOptions {
 /** A certificate that the server's user may read. */
 async function certificateFor(user: string, folder: string): Promise<ServerCertificate> {
   const certificate = await makeCertificate(folder);
-  if (Deno.uid() === 0) await must(new Deno.Command("chown", { args: [user, `${folder}/server.key`] }), "chown");
+  // Both: under a umask that another test has set, whoever doesn't own the certificate can't read it either.
+  const own = [`${folder}/server.key`, `${folder}/server.pem`];
+  if (Deno.uid() === 0) await must(new Deno.Command("chown", { args: [user, ...own] }), "chown");
   return certificate;
 }
 
