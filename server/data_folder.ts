@@ -51,10 +51,10 @@ async function orExplain<T>(path: string, work: () => Promise<T>): Promise<T> {
 /**
  * Refuses to work on another user's folder as root: what root made in it, its owner could not read.
  *
- * @throws {VaultError} `config_invalid` that says how to run it.
+ * @throws {VaultError} `config_invalid` that says how to run it, or why there can't be such a folder.
  */
 export async function assertOwnFolder(path: string): Promise<void> {
-  const uid = await ownerOf(path);
+  const uid = await orExplain(path, () => ownerOf(path));
   if (uid === null || uid === Deno.uid() || Deno.uid() !== 0) return;
   throw new VaultError("config_invalid", `The data folder ${path} belongs to user ${uid}`, {
     hint: `run this as that user: sudo -u '#${uid}' runevault …`,
