@@ -52,6 +52,8 @@ export class ThrowAwayRoot {
 
   /** Makes one; throws with what the system said where it can't. */
   static async make(): Promise<ThrowAwayRoot> {
+    // A command that another test ran in this process may have left its own: a system's folders are for all to read.
+    Deno.umask(0o022);
     const folder = await Deno.makeTempDir({ prefix: "runevault-root-" });
     const namespaces = ["--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"];
     const holder = new Deno.Command("unshare", {
