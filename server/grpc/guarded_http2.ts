@@ -21,6 +21,7 @@ import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { unlessTrue } from "./eventually.ts";
 import { type CallGuard, GuardedCall, refuseUnseen } from "./guarded_call.ts";
+import { limitResets } from "./reset_limit.ts";
 import {
   type BudgetLimits,
   DEFAULT_BUDGET,
@@ -115,6 +116,7 @@ export class Http2Guard {
       // An error that nobody listens for ends the process: one WINDOW_UPDATE past 2^31-1 makes one (RFC 9113 §6.9.1).
       session.on("error", () => this.#count("broken_connection"));
       this.#connections.attach(session);
+      limitResets(session, { now: () => this.#now, onEnded: () => this.#count("too_many_resets") });
     });
     server.prependListener("stream", (stream: ServerHttp2Stream) => {
       stream.on("error", () => this.#count("broken_call"));

