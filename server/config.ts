@@ -84,6 +84,8 @@ export interface Config {
   /** Path of the audit file; null: nothing is recorded. */
   readonly auditFile: string | null;
   readonly auditNewKey: boolean;
+  /** An age recipient for the first key of the trail; absent: it is left readable. */
+  readonly auditKeyRecipient: string | undefined;
   readonly auditMirror: MirrorSetting | undefined;
   readonly auditRotation: RotationSettings;
   readonly logFormat: LogFormat | undefined;
@@ -230,6 +232,7 @@ export function resolveConfig(sources: readonly RawValues[], defaultDataDir: str
     rollback: { accept: raw.flag("accept_rollback"), keepTokens: raw.flag("keep_tokens") },
     auditFile: offOr(raw.text("audit_file"), `${dataDir}/audit.log`),
     auditNewKey: raw.flag("audit_new_key"),
+    auditKeyRecipient: raw.text("audit_key_recipient"),
     auditMirror: mirrorOf(raw.text("audit_mirror")),
     auditRotation: {
       maxBytes: (raw.integer("audit_max_mb") ?? 256) * 1_000_000 || Infinity,

@@ -119,6 +119,12 @@ export const SERVE_OPTIONS: readonly ConfigOption[] = [
     placeholder: "N",
   }),
   option("audit_compress", "string", "moved audit files: gzip (default) or off", { placeholder: "HOW" }),
+  option(
+    "audit_key_recipient",
+    "string",
+    "encrypt the trail's first key, left as <data>/audit.k0.age, to an age recipient",
+    { placeholder: "AGE1" },
+  ),
   option("audit_new_key", "boolean", "begin a new series of audit keys where the next key is lost"),
   option("log_format", "string", "text (default on a terminal), json (default elsewhere) or journal (for journald)", {
     placeholder: "FORMAT",

@@ -60,10 +60,26 @@ export class KeyFile {
   }
 }
 
-/** Writes the first key of a trail for the operator: with it `audit verify --key` checks every line. */
-export async function writeFirstKey(path: string, firstSequence: number, key: Uint8Array): Promise<void> {
+/** Encrypts the first key to whoever takes it away, by age. */
+export type FirstKeyEncrypter = (key: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
+
+/**
+ * Writes the first key of a trail for the operator: with it `audit verify --key` checks every line.
+ *
+ * @param encrypt The file then ends in `.age`, and the key was never on the disk in clear.
+ * @returns The file's path.
+ */
+export async function writeFirstKey(
+  path: string,
+  firstSequence: number,
+  key: Uint8Array,
+  encrypt?: FirstKeyEncrypter,
+): Promise<string> {
   const text = JSON.stringify({ first_sequence: firstSequence, key: Buffer.from(key).toString("hex") });
-  await writeNewPrivateFile(path, new TextEncoder().encode(`${text}\n`));
+  const bytes = new TextEncoder().encode(`${text}\n`);
+  const written = encrypt === undefined ? path : `${path}.age`;
+  await writeNewPrivateFile(written, encrypt === undefined ? bytes : await encrypt(bytes));
+  return written;
 }
 
 function encoded({ sequence, hash, key }: ChainPosition): Uint8Array {

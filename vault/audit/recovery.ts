@@ -16,7 +16,7 @@ import { AuditFile } from "./audit_file.ts";
 import { Chain, type ChainPosition, hashOf, nextKey } from "./chain.ts";
 import { GENESIS_HASH, lineParts } from "./entry.ts";
 import { cutTornLine, lastLineOf, requestIdAfter, requestIdsAfter } from "./file_tail.ts";
-import { KeyFile, writeFirstKey } from "./key_file.ts";
+import { type FirstKeyEncrypter, KeyFile, writeFirstKey } from "./key_file.ts";
 import type { LineSinkParts, Mirror } from "./line_sink.ts";
 import { AuditTrail } from "./trail.ts";
 import { linesOf, trailFiles } from "./trail_files.ts";
@@ -34,6 +34,8 @@ export interface OpenTrailOptions {
   readonly keyPath: string;
   /** Where the first key is left for the operator. */
   readonly firstKeyPath: string;
+  /** Makes the first key unreadable for all but the operator; absent: it is left as it is. */
+  readonly encryptFirstKey?: FirstKeyEncrypter | undefined;
   /** Whether to begin a new series of keys where the next one is lost. */
   readonly mayBeginAnew?: boolean;
   readonly mirror?: Mirror | undefined;
@@ -176,9 +178,12 @@ async function placeOf(
   const key = options.random.bytes(32);
   const position = { sequence: end?.sequence ?? 0, hash: end?.hash ?? GENESIS_HASH, key };
   const path = end === null ? options.firstKeyPath : `${options.firstKeyPath}.${position.sequence + 1}`;
-  await writeFirstKey(path, position.sequence + 1, key);
+  const written = await writeFirstKey(path, position.sequence + 1, key, options.encryptFirstKey);
   await keyFile.write(position);
-  options.logger.log("info", "audit_first_key_made", { path, hint: "take it away from this machine, then remove it" });
+  options.logger.log("info", "audit_first_key_made", {
+    path: written,
+    hint: "take it away from this machine, then remove it",
+  });
   return position;
 }
 
