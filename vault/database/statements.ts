@@ -45,9 +45,24 @@ export function filled(statements: readonly string[], { username, password, expi
   );
 }
 
-/** What a statement may hold without its semicolon ending it: texts, names, dollar quotes, comments. */
-const PART =
-  /'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$([A-Za-z_]*)\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\/|[^;]/gy;
+/**
+ * What a statement may hold without its semicolon ending it: texts, names, dollar quotes, comments. What is not closed takes
+ * the rest: looking for its end again at each next quote would take the square of the length.
+ */
+const PART = new RegExp(
+  [
+    /'(?:[^'\\]|\\[\s\S]|'')*(?:'|\\?$)/,
+    /"(?:[^"]|"")*(?:"|$)/,
+    /`[^`]*(?:`|$)/,
+    // Within a name a dollar opens nothing.
+    /[A-Za-z_][A-Za-z0-9_$]*/,
+    /\$([A-Za-z_]*)\$[\s\S]*?(?:\$\1\$|$)/,
+    /--[^\n]*/,
+    /\/\*[\s\S]*?(?:\*\/|$)/,
+    /[^;]/,
+  ].map(({ source }) => source).join("|"),
+  "gy",
+);
 
 /** Splits at semicolons, but at none inside quotes. */
 export function splitStatements(text: string): string[] {

@@ -10,6 +10,8 @@ Deno.test("statementsOf() splits at semicolons, but at none inside quotes, dolla
     ["DO $$ BEGIN a; b; end $$; SELECT 1", ["DO $$ BEGIN a; b; end $$", "SELECT 1"]],
     ["DO $fn$ a; $$ b; $$ $fn$", ["DO $fn$ a; $$ b; $$ $fn$"]],
     ["SELECT 1 -- a; b\n; SELECT /* ; */ 2", ["SELECT 1 -- a; b", "SELECT /* ; */ 2"]],
+    ["SELECT a$b$c; SELECT 'it\\'s; one'", ["SELECT a$b$c", "SELECT 'it\\'s; one'"]],
+    ["SELECT 1; SELECT 'a; b", ["SELECT 1", "SELECT 'a; b"]],
   ];
   for (const [text, statements] of cases) deepEqual(statementsOf([text]), statements);
 });

@@ -34,7 +34,7 @@ const PIECES = [
 const text = fc.oneof(
   { weight: 100, arbitrary: mutatedText(fc.constantFrom(...VALID), PIECES) },
   { weight: 20, arbitrary: anyText() },
-  { weight: 1, arbitrary: bulkText(100_000, ["'", "$a$", "$", "/*", "--", ";", '"', "`", "SELECT 1;"]) },
+  { weight: 1, arbitrary: bulkText(100_000, ["'", "\\'", "$a$", "$", "/*", "--", ";", '"', "`", "SELECT 1;"]) },
 );
 
 /** Statements. */
