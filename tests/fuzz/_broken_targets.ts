@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import fc from "fast-check";
 import { VaultError } from "../../vault/errors.ts";
 import { parseOrRefuse, PLANTED } from "./refusals.ts";
@@ -36,6 +37,6 @@ function endlessly(text: string): void {
 }
 
 function waste(milliseconds: number): void {
-  const until = performance.now() + milliseconds;
-  while (performance.now() < until) Atomics.isLockFree(1);
+  const before = cpuUsage();
+  while (cpuUsage(before).user < milliseconds * 1000) Atomics.isLockFree(1);
 }

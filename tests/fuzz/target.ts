@@ -17,6 +17,8 @@ export interface FuzzTarget {
   readonly form: "bytes" | "json";
   /** Whether {@link check} returns a promise. */
   readonly isAsync: boolean;
+  /** The longest that an input may take; absent: what `runner.ts` says. */
+  readonly maxInputMs?: number;
   /** Throws where the parser broke its contract: an error of another kind, a wrong result, a secret that was quoted. */
   check(input: unknown): void | Promise<void>;
 }
@@ -27,8 +29,9 @@ export function syncTarget<Input>(
   form: FuzzTarget["form"],
   inputs: fc.Arbitrary<Input>,
   check: (input: Input) => void,
+  limits: Pick<FuzzTarget, "maxInputMs"> = {},
 ): FuzzTarget {
-  return { name, form, inputs, isAsync: false, check: (input) => check(input as Input) };
+  return { name, form, inputs, isAsync: false, check: (input) => check(input as Input), ...limits };
 }
 
 /** Describes a parser that answers later. */

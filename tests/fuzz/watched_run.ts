@@ -7,7 +7,7 @@
 import type { FuzzAnswer, FuzzRequest } from "./fuzz_thread.ts";
 import type { RunReport } from "./runner.ts";
 
-/** An input may take half a second; a machine under load gets forty times that before it counts as a hang. */
+/** An input may take a twentieth of a second; a machine under load gets four hundred times that before it counts as a hang. */
 const HANG_MS = 20_000;
 const LOOK_MS = 250;
 

@@ -10,7 +10,7 @@ import { SERVE_OPTIONS } from "../../../server/config_options.ts";
 import { bulkText, mutatedText } from "../mutations.ts";
 import { must, parseOrRefuse, PLANTED } from "../refusals.ts";
 import { type FuzzTarget, syncTarget } from "../target.ts";
-import { scalar, YAML_PIECES } from "./yaml_pieces.ts";
+import { scalar, YAML_LIMITS, YAML_PIECES } from "./yaml_pieces.ts";
 
 const secret = fc.oneof(
   fc.constantFrom(
@@ -60,6 +60,7 @@ export const target: FuzzTarget = syncTarget(
     },
   ),
   check,
+  YAML_LIMITS,
 );
 
 function check(text: string): void {

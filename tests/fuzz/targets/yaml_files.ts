@@ -22,7 +22,7 @@ import { seededRandom } from "../../fakes/seeded_random.ts";
 import { bulkText, mutatedText } from "../mutations.ts";
 import { assertShowsNoSecret, must, parseOrRefuse, PLANTED } from "../refusals.ts";
 import { type FuzzTarget, syncTarget } from "../target.ts";
-import { scalar, YAML_PIECES } from "./yaml_pieces.ts";
+import { scalar, YAML_LIMITS, YAML_PIECES } from "./yaml_pieces.ts";
 
 /** 2026-03-20T10:00:00Z */
 const NOW = Date.UTC(2026, 2, 20, 10);
@@ -151,6 +151,7 @@ export const rolesTarget: FuzzTarget = syncTarget(
   "json",
   inputsOf("roles"),
   (input) => check("roles", input),
+  YAML_LIMITS,
 );
 
 /** `vault-tokens.yml`. */
@@ -159,6 +160,7 @@ export const tokensTarget: FuzzTarget = syncTarget(
   "json",
   inputsOf("tokens"),
   (input) => check("tokens", input),
+  YAML_LIMITS,
 );
 
 function check(file: FileName, { text, long }: Input): void {
