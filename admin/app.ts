@@ -34,11 +34,15 @@ import { userRoutes } from "./routes/users.ts";
 const MAX_BODY_BYTES = 1024 * 1024;
 const BODY_TIMEOUT_MS = 30_000;
 
-/** No page may frame us, no browser may guess types or keep answers; there are no cookies and no CORS headers. */
+/**
+ * No page may frame us, no browser may guess types or keep answers; there are no cookies and no CORS headers. Nor does the
+ * runtime compress answers (RFC 9111 §5.2.2.6): on this machine it is for nothing, and runtimes before 2.8 now and then
+ * make of a long one, such as a backup, what nobody can unpack.
+ */
 const SECURITY_HEADERS = {
   "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
-  "cache-control": "no-store",
+  "cache-control": "no-store, no-transform",
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
 } as const;

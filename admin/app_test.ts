@@ -110,7 +110,7 @@ Deno.test("every answer carries the security headers, and none a cookie or a COR
   for (const { headers } of answers) {
     equal(headers.get("content-security-policy"), "default-src 'self'; frame-ancestors 'none'");
     equal(headers.get("x-content-type-options"), "nosniff");
-    equal(headers.get("cache-control"), "no-store");
+    equal(headers.get("cache-control"), "no-store, no-transform");
     const names = [...headers.keys()];
     ok(!names.some((name) => name === "set-cookie" || name.startsWith("access-control-")), names.join());
   }

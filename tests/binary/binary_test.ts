@@ -89,7 +89,7 @@ Deno.test("the permissions baked in are no wider than needed: it can run no prog
     "allow_sys",
     "allow_write",
   ]);
-  deepEqual(permissions.allow_sys.sort(), ["cpus", "gid", "hostname", "networkInterfaces", "uid"]);
+  deepEqual(permissions.allow_sys.sort(), ["cpus", "gid", "hostname", "networkInterfaces", "statfs", "uid"]);
   equal(permissions.prompt, false);
 });
 
