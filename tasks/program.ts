@@ -7,6 +7,7 @@
  */
 
 import { createRequire } from "node:module";
+import { relative } from "node:path";
 import { doubleWorkers } from "./double_workers.ts";
 import { steadyProgram } from "./steady_program.ts";
 
@@ -68,8 +69,15 @@ export async function compileProgram(target: string, output: string): Promise<Co
 }
 
 async function makeSteady(path: string): Promise<void> {
-  const program = steadyProgram(await Deno.readFile(path));
+  const program = steadyProgram(await Deno.readFile(path), await npmCache());
   await Deno.writeFile(path, program, { mode: 0o755 });
+}
+
+/** The path to the packages of npm, as the bundle's labels have it. */
+async function npmCache(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(stdout)) as { npmCache: string };
+  return `${relative(Deno.cwd(), npmCache)}/`;
 }
 
 /** Puts the libraries of one platform, and no other's, where they are included from. */

@@ -4,9 +4,10 @@
  *
  * `deno compile --bundle` gives the bundle and each worker a random name, keeps the time at which every embedded file was
  * written, and embeds the files of npm packages in an order that it draws, each with what it found out about its code: for
- * one that isn't code, an error that names the folder of whoever compiles. Here each name follows from where its text lies
- * among the others of its kind, which is the same each time; times are one time; the errors go; and the files are laid out
- * anew, in the order of their paths.
+ * one that isn't code, an error that names the folder of whoever compiles. In the bundle it labels each module of npm with
+ * the path of whoever's cache it came from. Here each name follows from where its text lies among the others of its kind,
+ * which is the same each time; times are one time; the errors go; labels begin where the cache does; and the files are laid
+ * out anew, in the order of their paths.
  *
  * What the compiler embeds ends so: length and list of the embedded files (JSON), length and bytes of all of them, a mark.
  * An ELF program ends with it, and a trailer that tells its length; in a Mach-O program it is a section, and the signature
@@ -49,37 +50,39 @@ interface EmbeddedFile {
 /**
  * The program with everything in one order.
  *
+ * @param npmCache How the bundle calls the folder of npm's packages: the path to it from the folder of the source.
  * @throws {Error} For bytes in which the embedded files aren't where this Deno puts them, or have another form.
  */
-export function steadyProgram(program: Uint8Array): Uint8Array {
+export function steadyProgram(program: Uint8Array, npmCache: string): Uint8Array {
   const bytes = Buffer.from(program);
-  return isMachO(bytes) ? steadyMachO(bytes) : steadyElf(bytes);
+  return isMachO(bytes) ? steadyMachO(bytes, npmCache) : steadyElf(bytes, npmCache);
 }
 
-function steadyElf(bytes: Buffer): Buffer {
+function steadyElf(bytes: Buffer, npmCache: string): Buffer {
   const trailer = Buffer.from(bytes.subarray(-TRAILER_BYTES));
   if (trailer.length < TRAILER_BYTES || trailer.readUInt32LE(0) !== TRAILER_MAGIC) {
     throw new Error("the program does not end as those of the known Deno do");
   }
   const size = Number(trailer.readBigUInt64LE(TRAILER_BYTES - LENGTH_BYTES));
   const at = bytes.length - TRAILER_BYTES - size;
-  const section = steadySection(bytes.subarray(at, at + size));
+  const section = steadySection(bytes.subarray(at, at + size), npmCache);
   trailer.writeBigUInt64LE(BigInt(section.length), TRAILER_BYTES - LENGTH_BYTES);
   return Buffer.concat([bytes.subarray(0, at), section, trailer]);
 }
 
-function steadyMachO(bytes: Buffer): Buffer {
+function steadyMachO(bytes: Buffer, npmCache: string): Buffer {
   const section = addedSection(bytes);
-  replaceSection(bytes, section, steadySection(bytes.subarray(section.at, section.at + section.size)));
+  const steady = steadySection(bytes.subarray(section.at, section.at + section.size), npmCache);
+  replaceSection(bytes, section, steady);
   signAdHoc(bytes);
   return bytes;
 }
 
-function steadySection(section: Buffer): Buffer {
+function steadySection(section: Buffer, npmCache: string): Buffer {
   const { listAt, dataAt, end } = partsOf(section);
   const entries = JSON.parse(section.subarray(listAt, dataAt - LENGTH_BYTES).toString()) as Entry[];
   const names = steadyNames(entries);
-  const data = layOut(sorted(entries, names), section.subarray(dataAt, end));
+  const data = layOut(sorted(entries, names), section.subarray(dataAt, end), npmCache);
   const list = Buffer.from(JSON.stringify(entries));
   const before = section.subarray(0, listAt - LENGTH_BYTES);
   const made = Buffer.concat([before, lengthOf(list), list, lengthOf(data), data, Buffer.from(MARK)]);
@@ -121,27 +124,29 @@ function sorted(entries: Entry[], names: ReadonlyMap<string, string>): Entry[] {
 }
 
 /** Moves each file's bytes to where its turn is, and says so in the list; the same bytes are kept once, as before. */
-function layOut(entries: readonly Entry[], data: Buffer): Buffer {
+function layOut(entries: readonly Entry[], data: Buffer, npmCache: string): Buffer {
   const parts: Buffer[] = [];
-  const moved = new Map<string, number>();
+  const moved = new Map<string, Place>();
   let offset = 0;
-  for (const place of placesOf(entries)) {
-    const [from, length] = place;
-    const known = moved.get(`${from}+${length}`);
+  for (const file of filesOf(entries)) {
+    const [from, length] = file.o;
     if (from + length > data.length) throw new Error("the list of embedded files leads out of them");
+    const known = moved.get(`${from}+${length}`);
     if (known === undefined) {
-      moved.set(`${from}+${length}`, offset);
-      parts.push(data.subarray(from, from + length));
+      const bytes = data.subarray(from, from + length);
+      const part = RANDOM_NAME.test(file.n) ? withoutCachePaths(bytes, npmCache) : bytes;
+      moved.set(`${from}+${length}`, [offset, part.length]);
+      parts.push(part);
+      offset += part.length;
     }
-    place[0] = known ?? offset;
-    if (known === undefined) offset += length;
+    file.o = [...moved.get(`${from}+${length}`)!];
   }
   return Buffer.concat(parts);
 }
 
-/** The places of all files, in the order of the list. */
-function placesOf(entries: readonly Entry[]): Place[] {
-  return filesOf(entries).map((file) => file.o);
+/** They are labels alone: comments, and names of modules that nobody asks for by them. */
+function withoutCachePaths(bundle: Buffer, npmCache: string): Buffer {
+  return Buffer.from(bundle.toString("latin1").replaceAll(npmCache, "npm/"), "latin1");
 }
 
 function filesOf(entries: readonly Entry[]): EmbeddedFile[] {

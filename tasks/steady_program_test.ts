@@ -9,6 +9,8 @@ interface Drawn {
   /** The packages in the order in which they were embedded. */
   readonly packages: readonly string[];
   readonly time: number;
+  /** How the bundle calls the cache of npm's packages. */
+  readonly cache: string;
 }
 
 const ONE: Drawn = {
@@ -16,12 +18,14 @@ const ONE: Drawn = {
   workers: ["41b0c612", "d49739ca"],
   packages: ["aa", "b"],
   time: 1795892839147,
+  cache: "../../home/one/.cache/deno/npm/",
 };
 const OTHER: Drawn = {
   bundle: "5ec90b38",
   workers: ["ee66ffae", "42fa4858"],
   packages: ["b", "aa"],
   time: 1795892847891,
+  cache: "../deno/npm/",
 };
 
 function lengthOf(bytes: Uint8Array): Buffer {
@@ -31,7 +35,7 @@ function lengthOf(bytes: Uint8Array): Buffer {
 }
 
 /** A program as the compiler makes it: the bundle names its workers, and a file of a package is embedded twice. */
-function program({ bundle, workers, packages, time }: Drawn): Buffer {
+function program({ bundle, workers, packages, time, cache }: Drawn): Buffer {
   const parts: Buffer[] = [];
   let offset = 0;
   const embed = (text: string): [number, number] => {
@@ -44,7 +48,8 @@ function program({ bundle, workers, packages, time }: Drawn): Buffer {
   libraries.sort(([a], [b]) => a < b ? -1 : 1);
   const own = workers.map((name, index) => file(`.deno_compile_worker_${name}.mjs`, embed(`worker ${index}`)));
   own.sort((a, b) => a.File.n < b.File.n ? -1 : 1);
-  const text = workers.map((name) => `new Worker("./.deno_compile_worker_${name}.mjs")`).join(";");
+  const begun = workers.map((name) => `new Worker("./.deno_compile_worker_${name}.mjs")`).join(";");
+  const text = `// ${cache}host/a@1/a.js\n${begun}`;
   const folder = (n: string) => ({ Dir: { n, e: libraries.map(([name, place]) => file(`${name}.node`, place)) } });
   const main = file(`.deno_compile_bundle_${bundle}.mjs`, embed(text));
   const list = Buffer.from(JSON.stringify([main, folder(".deno_compile_node_modules"), ...own, folder("dist")]));
@@ -58,15 +63,15 @@ function program({ bundle, workers, packages, time }: Drawn): Buffer {
 Deno.test("two compilations that drew other names, another order and another time become the same to the byte", () => {
   const [one, other] = [program(ONE), program(OTHER)];
   ok(!one.equals(other));
-  const [first, second] = [steadyProgram(one), steadyProgram(other)].map((bytes) =>
+  const [first, second] = [steadyProgram(one, ONE.cache), steadyProgram(other, OTHER.cache)].map((bytes) =>
     Buffer.from(bytes).toString("latin1")
   );
   equal(first, second);
-  ok(!/d914fbd4|41b0c612|d49739ca|17958/.test(first!));
+  ok(!/d914fbd4|41b0c612|d49739ca|17958|home/.test(first!));
 });
 
 Deno.test("every file is found where the list says, by the name that the others call it", () => {
-  const made = Buffer.from(steadyProgram(program(OTHER)));
+  const made = Buffer.from(steadyProgram(program(OTHER), OTHER.cache));
   equal(Number(made.readBigUInt64LE(made.length - 8)), made.length - 4 - 16, "the trailer tells the length");
   const listAt = made.indexOf('[{"File"');
   const dataAt = listAt + Number(made.readBigUInt64LE(listAt - 8)) + 8;
@@ -79,12 +84,13 @@ Deno.test("every file is found where the list says, by the name that the others 
   ok(read("b.node").startsWith("library b "));
   const called = /new Worker\("\.\/(.+?)"\)/.exec(read(".deno_compile_bundle_00000002.mjs"))![1]!;
   equal(read(called), "worker 0");
+  ok(read(".deno_compile_bundle_00000002.mjs").startsWith("// npm/host/a@1/a.js\n"));
 });
 
 Deno.test("a program of another form is left to people", () => {
-  throws(() => steadyProgram(Buffer.from("\x7fELF")), /does not end/);
-  throws(() => steadyProgram(Buffer.concat([program(ONE), Buffer.from("x")])), /does not end/);
+  throws(() => steadyProgram(Buffer.from("\x7fELF"), ONE.cache), /does not end/);
+  throws(() => steadyProgram(Buffer.concat([program(ONE), Buffer.from("x")]), ONE.cache), /does not end/);
   const withoutList = program({ ...ONE, bundle: "not hexadecimal" });
   withoutList.write("X", withoutList.indexOf('[{"File"'));
-  throws(() => steadyProgram(withoutList), /no list/);
+  throws(() => steadyProgram(withoutList, ONE.cache), /no list/);
 });
