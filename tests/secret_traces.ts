@@ -9,6 +9,8 @@ import { Buffer } from "node:buffer";
 /** Secrets by a name that a failing test may print. Text counts as UTF-8. */
 export type Secrets = Readonly<Record<string, string | Uint8Array>>;
 
+/** Walks through a folder that keeps changing, before its test fails. */
+const WALKS = 20;
 const ESCAPED_IN_URLS = /[^A-Za-z0-9._~-]/g;
 
 /** Where a secret was found, such as `alice's token as hex in vault-tokens.yml`; empty when nowhere. */
@@ -51,18 +53,31 @@ function formsByBeginning(secrets: Secrets): Map<string, Form[]> {
   return forms;
 }
 
-/** The same for every file below a folder, and for the names of the files. */
+/**
+ * The same for every file below a folder, and for the names of the files. A running server replaces files while they are
+ * read: where one has gone, the whole folder is read again, so that nothing is passed over under its new name.
+ */
 export async function findTracesBelow(
   folder: string,
   secrets: Secrets,
   except: readonly string[] = [],
 ): Promise<string[]> {
+  for (let walk = 1;; walk++) {
+    try {
+      return await findTracesInWalk(folder, secrets, except);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound) || walk === WALKS) throw cause;
+    }
+  }
+}
+
+async function findTracesInWalk(folder: string, secrets: Secrets, except: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
     if (except.includes(name)) continue;
     found.push(...findTraces(`the name of ${path}`, name, secrets));
-    if (isDirectory) found.push(...await findTracesBelow(path, secrets, except));
+    if (isDirectory) found.push(...await findTracesInWalk(path, secrets, except));
     else if (isFile) found.push(...findTraces(path, await Deno.readFile(path), secrets));
   }
   return found;

@@ -38,3 +38,25 @@ Deno.test("findTracesBelow() looks into every folder and at every name", async (
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("findTracesBelow() finds what a file holds that is replaced all the while", async () => {
+  const folder = await Deno.makeTempDir();
+  const ended = new AbortController();
+  const replaced = (async () => {
+    for (let turn = 0; !ended.signal.aborted; turn++) {
+      await Deno.writeFile(`${folder}/${turn % 8}.new`, SECRET);
+      await Deno.rename(`${folder}/${turn % 8}.new`, `${folder}/${turn % 8}`);
+    }
+  })();
+  try {
+    for (let walk = 0; walk < 50; walk++) {
+      const found = await findTracesBelow(folder, { token: SECRET });
+      equal(found.length <= 16, true);
+    }
+  } finally {
+    ended.abort();
+    await replaced;
+    equal((await findTracesBelow(folder, { token: SECRET })).length, 8);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
