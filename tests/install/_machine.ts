@@ -1,26 +1,52 @@
 /**
- * A machine to install on: a throw-away root in which `systemctl` and `journalctl` work.
+ * A machine to install on: a throw-away root in which `systemctl` and `journalctl` work, or one that systemd booted.
  *
  * @module
  */
 
 import { dirname } from "node:path";
+import { SystemdRoot } from "./_systemd_root.ts";
 import { denoInside, type Done, SOURCE, ThrowAwayRoot } from "./_throw_away_root.ts";
 
 /** Whether the tests that need root and these programs are left out here. */
 export const ignoreInstall = Deno.env.get("RUNEVAULT_TEST_ALL") !== "1" && Deno.uid() !== 0;
 
+/** What differs between a machine that systemd booted and one where something stands in for it. */
+interface Manager {
+  /** Prints the process of the service. */
+  readonly pid: string;
+  /** Prints its log, each line with its priority as `<6>` before it. */
+  readonly journal: string;
+}
+
+const STAND_IN: Manager = { pid: "cat /run/stand-in/pid", journal: "cat /run/stand-in/journal" };
+
+const SYSTEMD: Manager = {
+  pid: "systemctl show --property=MainPID --value runevault",
+  journal: `journalctl -u runevault -o json --no-pager | jq -r '"<\\(.PRIORITY)>\\(.MESSAGE)"'`,
+};
+
 /** A machine without RuneVault. */
 export class Machine {
   readonly root: ThrowAwayRoot;
+  readonly #manager: Manager;
+  readonly #systemd: SystemdRoot | undefined;
 
-  private constructor(root: ThrowAwayRoot) {
+  private constructor(root: ThrowAwayRoot, manager: Manager, systemd?: SystemdRoot) {
     this.root = root;
+    this.#manager = manager;
+    this.#systemd = systemd;
   }
 
-  /** Makes one. */
+  /** Boots one with systemd. */
+  static async boot(): Promise<Machine> {
+    const systemd = await SystemdRoot.boot();
+    return new Machine(systemd.root, SYSTEMD, systemd);
+  }
+
+  /** Makes one with a stand-in for systemd. */
   static async make(): Promise<Machine> {
-    const machine = new Machine(await ThrowAwayRoot.make());
+    const machine = new Machine(await ThrowAwayRoot.make(), STAND_IN);
     const systemctl = `exec ${denoInside()} run --quiet --cached-only -A ${SOURCE}/tests/install/_systemctl.ts "$@"`;
     await machine.writeProgram("/opt/stand-in/systemctl", systemctl);
     await machine.writeProgram("/opt/stand-in/journalctl", "tail -n 15 /run/stand-in/journal");
@@ -77,6 +103,16 @@ export class Machine {
     return stdout;
   }
 
+  /** The process of the service. */
+  async pid(): Promise<number> {
+    return Number(await this.sh(this.#manager.pid));
+  }
+
+  /** The service's log, each line with its priority as `<6>` before it. */
+  journal(): Promise<string> {
+    return this.sh(this.#manager.journal);
+  }
+
   /**
    * Every file and folder of the places that an installation may touch, with mode and owner.
    *
@@ -91,6 +127,6 @@ export class Machine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.root[Symbol.asyncDispose]();
+    await (this.#systemd ?? this.root)[Symbol.asyncDispose]();
   }
 }

@@ -69,20 +69,20 @@ async function assertPlaces(machine: Machine): Promise<void> {
       "-rw------- root:root /etc/runevault/credentials/team-secret\n" +
       "-rwxr-xr-x root:root /usr/local/bin/runevault\n",
   );
-  const owner = await machine.sh("stat -c %U /proc/$(cat /run/stand-in/pid)");
+  const pid = await machine.pid();
+  const owner = await machine.sh(`stat -c %U /proc/${pid}`);
   equal(owner, "runevault\n", "the service runs as its own user");
   const limits = await machine.sh(
-    "grep -E '^(NoNewPrivs|Seccomp|CapBnd|CapEff):' /proc/$(cat /run/stand-in/pid)/status",
+    `grep -E '^(NoNewPrivs|Seccomp|CapBnd|CapEff):' /proc/${pid}/status`,
   );
   equal(limits, "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
-  ok(
-    !(await machine.read("/run/stand-in/journal")).includes("native_library_off"),
-    "native code is loaded under the filter",
-  );
-  for (const path of ["/proc/$(cat /run/stand-in/pid)/cmdline", "/run/stand-in/journal", "/etc/systemd/system"]) {
+  const journal = await machine.journal();
+  ok(!journal.includes("native_library_off"), "native code is loaded under the filter");
+  ok(!journal.includes(TEAM_SECRET), "no team secret in the journal");
+  for (const path of [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`, "/etc/systemd/system"]) {
     ok(!(await machine.sh(`grep -r '' ${path} || :`)).includes(TEAM_SECRET), `no team secret in ${path}`);
   }
-  match(await machine.read("/run/stand-in/journal"), /^<6>ready grpc=/m, "journald gets priorities");
+  match(journal, /^<6>ready grpc=/m, "journald gets priorities");
   for (const shell of ["bash-completion/completions/runevault", "zsh/site-functions/_runevault"]) {
     match(await machine.read(`/usr/local/share/${shell}`), /runevault/);
   }
@@ -115,13 +115,13 @@ async function assertServed(machine: Machine, scenario: Scenario, token: string)
 
 async function installAgain(machine: Machine, args: readonly string[]): Promise<void> {
   const before = await machine.listing();
-  const pid = await machine.read("/run/stand-in/pid");
+  const pid = await machine.pid();
   const { code, stdout, stderr } = await machine.install(...args);
   equal(code, 0, stderr);
   match(stdout, /^already running$/m);
   ok(!/^(wrote|made) /m.test(stdout), stdout);
   deepEqual(await machine.listing(), before);
-  equal(await machine.read("/run/stand-in/pid"), pid, "the service was not restarted");
+  equal(await machine.pid(), pid, "the service was not restarted");
 }
 
 async function uninstallKeepingData(machine: Machine, args: readonly string[]): Promise<void> {

@@ -13,7 +13,7 @@ export const SOURCE = "/opt/source";
 const REPOSITORY = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
 
 /** Everything is mounted below a folder of the test's own, and the new root is entered before anything else is done. */
-const SET_UP = `set -eu
+const LAYER = `set -eu
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -21,15 +21,35 @@ mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/r
 cd "$1/root"
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mount -t tmpfs -o mode=755 tmpfs run
-mount --rbind /dev dev
-mkdir -p opt/source opt/deno run/systemd/system
+mkdir -p opt/source opt/deno
 mount --bind -o ro "$2" opt/source
 mkdir "$1/deno" "$1/deno-work"
 mount -t overlay -o "lowerdir=$3,upperdir=$1/deno,workdir=$1/deno-work" overlay opt/deno
 mount -t proc proc proc
 ip link set lo up
-exec chroot . sh -c 'echo ready; exec sleep infinity'
 `;
+
+/** What the first process of a root is, and what it needs. */
+export interface FirstProcess {
+  /** Flags of unshare, besides those that every root has. */
+  readonly namespaces: readonly string[];
+  /** A shell script that goes on in the new root's folder, says `ready` and becomes that process. */
+  readonly script: string;
+  /** A cgroup to be in, by its folder. */
+  readonly cgroup?: string;
+}
+
+/** It does nothing: what is run there is all there is. */
+const IDLE: FirstProcess = {
+  namespaces: [],
+  script: `mount --rbind /dev dev
+mkdir -p run/systemd/system
+exec chroot . sh -c 'echo ready; exec sleep infinity'
+`,
+};
+
+/** Enters a cgroup, where one is named. */
+const ENTER = `[ -z "$0" ] || echo $$ >"$0/cgroup.procs"; exec unshare "$@"`;
 
 /** Output of a command in it. */
 export interface Done {
@@ -51,13 +71,14 @@ export class ThrowAwayRoot {
   }
 
   /** Makes one; throws with what the system said where it can't. */
-  static async make(): Promise<ThrowAwayRoot> {
+  static async make(first: FirstProcess = IDLE): Promise<ThrowAwayRoot> {
     // A command that another test ran in this process may have left its own: a system's folders are for all to read.
     Deno.umask(0o022);
     const folder = await Deno.makeTempDir({ prefix: "runevault-root-" });
-    const namespaces = ["--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"];
-    const holder = new Deno.Command("unshare", {
-      args: [...namespaces, "sh", "-c", SET_UP, "sh", folder, REPOSITORY, await denoDir()],
+    const namespaces = [...first.namespaces, "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"];
+    const setUp = ["sh", "-c", LAYER + first.script, "sh", folder, REPOSITORY, await denoDir()];
+    const holder = new Deno.Command("sh", {
+      args: ["-c", ENTER, first.cgroup ?? "", ...namespaces, ...setUp],
       stdin: "null",
       stdout: "piped",
       stderr: "inherit",
@@ -66,8 +87,11 @@ export class ThrowAwayRoot {
     const { value } = await reader.read();
     reader.releaseLock();
     const said = new TextDecoder().decode(value);
-    if (said !== "ready\n") throw new Error(`no throw-away root: ${said}`);
-    return new ThrowAwayRoot(folder, holder, await onlyChildOf(holder.pid));
+    if (said === "ready\n") return new ThrowAwayRoot(folder, holder, await onlyChildOf(holder.pid));
+    await holder.stdout.cancel();
+    await holder.status;
+    await Deno.remove(folder);
+    throw new Error(`no throw-away root: ${said}`);
   }
 
   /** Runs a command in it, as root or as a user, with an environment of its own. */

@@ -42,12 +42,12 @@ Deno.test({
     const from = await machine.launcher();
     equal((await machine.install("--from", from, "--tls", "auto")).code, 0);
     const token = await issue(machine, "alice");
-    const pid = await machine.read("/run/stand-in/pid");
+    const pid = await machine.pid();
     await machine.sh(`echo '# the next version' >>${from}`);
     const { code, stdout, stderr } = await machine.install("--from", from);
     equal(code, 0, stderr);
     match(stdout, /^restarting runevault.service$/m);
-    notEqual(await machine.read("/run/stand-in/pid"), pid);
+    notEqual(await machine.pid(), pid);
     equal((await call(machine, { tls: "auto" }, token)).code, 0);
   },
 });
