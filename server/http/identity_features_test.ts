@@ -42,6 +42,40 @@ Deno.test("a mount's accessor is new each time; its stable name is refused where
   });
 });
 
+Deno.test("a mount that asks for batch tokens is refused, on being made and later: there are none", async () => {
+  await withApi(async (api) => {
+    await api.withUsers();
+    const make = (type: unknown) =>
+      api.operator("POST", "sys/auth/other", { type: "userpass", config: { token_type: type } });
+    const tune = (type: unknown) => api.operator("POST", "sys/auth/userpass/tune", { token_type: type });
+    for (const type of ["batch", "default-batch", "fast", 1]) {
+      for (const { status, body } of [await make(type), await tune(type)]) {
+        equal(status, 400, String(type));
+        match(body.errors[0], /token_type/);
+      }
+    }
+    equal((await make("default-service")).status, 204);
+    for (const type of ["service", "default-service", "", null]) equal((await tune(type)).status, 204, String(type));
+  });
+});
+
+Deno.test("a merge patch changes single keys of an entity's metadata, found by its id or its name", async () => {
+  await withApi(async (api) => {
+    const { id } = await api.must("POST", "identity/entity", { name: "Mia", metadata: { a: "1", b: "2" } });
+    const { client_token: token } = (await api.operator("POST", "auth/token/create", {})).body.auth;
+    const headers = { "content-type": "application/merge-patch+json" };
+    const patch = async (path: string, body: unknown) =>
+      (await api.call("PATCH", `identity/entity/${path}`, { token, body, headers })).status;
+    equal(await patch(`id/${id}`, { metadata: { a: null, c: { d: [1] } } }), 204);
+    equal(await patch("name/MIA", { metadata: { b: "3" }, cas: 2 }), 204);
+    equal(await patch("name/mia", { metadata: { b: "4" }, cas: 2 }), 400, "read before the last change");
+    equal(await patch("name/nobody", { metadata: { b: "4" } }), 404);
+    equal((await api.operator("GET", "identity/entity/name/nobody")).status, 404, "a patch makes nobody");
+    const { metadata, version, name } = await api.must("GET", `identity/entity/id/${id}`);
+    deepEqual([metadata, version, name], [{ b: "3", c: { d: [1] } }, 3, "Mia"]);
+  });
+});
+
 Deno.test("disabling a mount ends every token that came through it, and drops its users", async () => {
   await withApi(async (api) => {
     await api.withUsers("alice");

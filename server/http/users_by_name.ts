@@ -6,6 +6,9 @@
 
 import type { IdentityEngine } from "../../vault/identity_engine.ts";
 import type { Holder } from "../../vault/policies/acl.ts";
+import type { User } from "../../vault/state.ts";
+import type { TokenParams } from "../../vault/storage/identity_records.ts";
+import { policiesOf } from "../../vault/userpass/login.ts";
 
 /** Whether somebody logs in, or is known, by a name. */
 export function isNameOfUser(engine: IdentityEngine, name: string): boolean {
@@ -21,13 +24,31 @@ export function entityIdsOf(engine: IdentityEngine, name: string): string[] {
   return [...new Set([...named, ...aliases])].filter((id) => id !== undefined);
 }
 
-/** What a user may do: by their evt token, or else by their logins. */
-export function holderOfUser({ tokens, accounts, identity }: IdentityEngine, name: string): Holder | undefined {
+/** What a user may do: by their evt token, or else by their logins; entities that only log in are users too. */
+export function holderOfUser(engine: IdentityEngine, name: string): Holder | undefined {
+  const { tokens, accounts, identity } = engine;
   const byEvt = tokens.holderOfUser(name);
   if (byEvt !== undefined) return byEvt;
-  const entity = accounts.find(name);
-  if (entity === undefined || identity.followed(entity.record.entityId) === undefined) return undefined;
-  return { policies: [...new Set(["default", ...accounts.loginsOf(name).flatMap((login) => login.policies)])], entity };
+  const known = accounts.find(name)?.record.entityId ?? entityIdsOf(engine, name)[0];
+  const entity = known === undefined ? null : identity.followed(known) ?? null;
+  const logins = entity === null ? loginsNamed(engine, name) : loginsOf(engine, entity);
+  if (entity === null && (known !== undefined || logins.length === 0)) return undefined;
+  return { policies: logins.length === 0 ? ["default"] : [...new Set(logins.flatMap(policiesOf))], entity };
+}
+
+/** The logins that lead to an entity. */
+function loginsOf({ identity, mounts, userpass }: IdentityEngine, entity: User): TokenParams[] {
+  return identity.aliases.of(entity).flatMap(({ mountAccessor, name }) => {
+    const mount = mounts.byAccessor(mountAccessor);
+    const params = mount === undefined ? undefined : userpass.get(mount, name.toLowerCase())?.params;
+    return params === undefined ? [] : [params];
+  });
+}
+
+/** The logins of a name. */
+function loginsNamed(engine: IdentityEngine, name: string): TokenParams[] {
+  const params = loginMounts(engine).map((mount) => engine.userpass.get(mount, name.toLowerCase())?.params);
+  return params.filter((one) => one !== undefined);
 }
 
 function loginMounts({ mounts }: IdentityEngine) {

@@ -86,6 +86,12 @@ export function identityEntityRoutes(parts: IdentityParts): Route[] {
         const written = await entities.write({ name: request.params["name"]! }, inputOf(request), authorOf(request));
         return answerOf(written, identity);
       },
+      patch: async (request) => {
+        const found = entities.byName(request.params["name"]!);
+        if (found === undefined) throw new VaultError("not_found", "entity not found from name");
+        await entities.patch(found.record.entityId, inputOf(request), authorOf(request));
+        return null;
+      },
       delete: async ({ params }) => {
         const found = entities.byName(params["name"]!);
         if (found !== undefined) await entities.delete(found.record.entityId);

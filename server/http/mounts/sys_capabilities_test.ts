@@ -131,6 +131,30 @@ Deno.test("an explanation takes paths as people write them, and the parameters o
   });
 });
 
+Deno.test("an explanation knows users who have a login alone, before their first login too", async () => {
+  await withApi(async (api) => {
+    await loginOf(api, "Alice");
+    await api.must("POST", "auth/userpass/users/bare", {
+      password: "pw",
+      policies: "p",
+      token_no_default_policy: true,
+    });
+    const explain = (user: string, path: string) => api.must("POST", "sys/policies/explain", { path, user });
+    for (const user of ["alice", "ALICE", "bare"]) {
+      const { allowed, stanzas } = await explain(user, "sys/mounts");
+      deepEqual([allowed, stanzas[0].policy], [true, "p"], user);
+    }
+    equal((await explain("alice", "auth/token/lookup-self")).allowed, true, "by the policy `default`");
+    equal((await explain("bare", "auth/token/lookup-self")).allowed, false, "whose login gives no `default`");
+    await api.must("POST", "identity/entity", { name: "Alice", metadata: { team: "blue" } });
+    await api.policy("p", `path "team/{{identity.entity.metadata.team}}" { capabilities = ["read"] }`);
+    equal((await explain("alice", "team/blue")).allowed, true, "rendered for the login's entity");
+    deepEqual((await explain("bare", "team/blue")).dropped.length, 1, "nobody's yet");
+    const nobody = await api.operator("POST", "sys/policies/explain", { path: "sys/mounts", user: "nobody" });
+    deepEqual([nobody.status, nobody.body.errors], [400, ["there is no such user"]]);
+  });
+});
+
 Deno.test("a refusal is dull on the wire, and the log has its reason by the request's id", async () => {
   await withApi(async (api) => {
     const { client_token: token, entity_id } = await loginOf(api, "alice");

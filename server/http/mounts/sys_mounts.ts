@@ -21,7 +21,7 @@ export interface MountRouteParts {
 const NEW_MOUNT = {
   type: text("the type: `userpass`, `database`"),
   description: text("for people"),
-  config: object("default_lease_ttl, max_lease_ttl, listing_visibility"),
+  config: object("default_lease_ttl, max_lease_ttl, listing_visibility, token_type"),
   options: textMap("options of the engine"),
   local: bool("taken for compatibility"),
   seal_wrap: bool("taken for compatibility"),
@@ -37,13 +37,15 @@ const TUNING = {
   listing_visibility: text("`unauth`, `hidden` or empty"),
   user_lockout_config: object("lockout_threshold, lockout_duration, lockout_counter_reset, lockout_disable"),
   force_no_cache: bool("taken for compatibility"),
-  token_type: text("taken for compatibility: tokens are service tokens"),
+  token_type: text("`default-service` or `service`"),
   plugin_version: text("taken for compatibility"),
   audit_non_hmac_request_keys: anything("taken for compatibility"),
   audit_non_hmac_response_keys: anything("taken for compatibility"),
   passthrough_request_headers: anything("taken for compatibility"),
   allowed_response_headers: anything("taken for compatibility"),
 };
+
+const SERVICE_TYPES = ["default", "default-service", "service"];
 
 /** The routes of both sections. */
 export function sysMountRoutes(parts: MountRouteParts): Route[] {
@@ -136,7 +138,8 @@ async function enable(
   const path = params["path"]!;
   // The identity engine is always on: recipes that enable it once more are right in what they want.
   if (type === "identity" && (section === "auth" || path.replace(/\/+$/, "") === "identity")) return null;
-  const { default_lease_ttl, max_lease_ttl, listing_visibility } = values.config ?? {};
+  const { default_lease_ttl, max_lease_ttl, listing_visibility, token_type } = values.config ?? {};
+  assertServiceTokens(token_type);
   const record = await mounts.enable({
     section,
     path,
@@ -178,6 +181,7 @@ function readTuning(values: ApiRequest<typeof TUNING>["values"]): MountTuning {
   const defaultLeaseTtl = ttlOf("default_lease_ttl", values.default_lease_ttl);
   const maxLeaseTtl = ttlOf("max_lease_ttl", values.max_lease_ttl);
   const listingVisibility = visibilityOf(values.listing_visibility);
+  assertServiceTokens(values.token_type);
   return {
     ...(values.description === undefined ? {} : { description: values.description }),
     ...(defaultLeaseTtl === undefined ? {} : { defaultLeaseTtl }),
@@ -201,6 +205,11 @@ function visibilityOf(value: unknown): MountRecord["listingVisibility"] | undefi
   if (value === undefined || value === null) return undefined;
   if (value === "" || value === "hidden" || value === "unauth") return value;
   throw new VaultError("invalid_argument", "listing_visibility must be `unauth`, `hidden` or empty");
+}
+
+function assertServiceTokens(type: unknown): void {
+  if (type === undefined || type === null || type === "" || SERVICE_TYPES.includes(type as string)) return;
+  throw new VaultError("invalid_argument", "invalid token_type: tokens are service tokens");
 }
 
 function readLockout(given: Readonly<Record<string, unknown>>): LockoutConfig {
