@@ -31,16 +31,19 @@ export interface Frame {
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/** What it needs of a socket. */
+export type Connection = Pick<Deno.Conn, "read" | "write" | "close">;
+
 /** One connection. Everything received is kept in `received`. */
 export class RawHttp2 implements Disposable {
   readonly received: Frame[] = [];
   /** True once the server has closed the connection. */
   closed = false;
-  readonly #socket: Deno.Conn;
+  readonly #socket: Connection;
   #pending = Buffer.alloc(0);
   #wake = Promise.withResolvers<void>();
 
-  constructor(socket: Deno.Conn) {
+  constructor(socket: Connection) {
     this.#socket = socket;
     this.#read();
   }
@@ -52,10 +55,10 @@ export class RawHttp2 implements Disposable {
   }
 
   /** The same on a connection that is there, through TLS or not. */
-  static async over(socket: Deno.Conn): Promise<RawHttp2> {
+  static async over(socket: Connection): Promise<RawHttp2> {
     const client = new RawHttp2(socket);
-    await client.sendBytes(Buffer.from(PREFACE));
-    await client.send(FRAME.settings, 0, 0);
+    // At once: an acknowledgement of the server's settings, sent in between, would be no preface (RFC 9113, §3.4).
+    await client.sendBytes(Buffer.concat([Buffer.from(PREFACE), frameOf(FRAME.settings, 0, 0)]));
     return client;
   }
 
@@ -66,12 +69,7 @@ export class RawHttp2 implements Disposable {
   }
 
   send(type: number, flags: number, streamId: number, payload: Uint8Array = new Uint8Array()): Promise<void> {
-    const head = Buffer.alloc(9);
-    head.writeUIntBE(payload.length, 0, 3);
-    head.writeUInt8(type, 3);
-    head.writeUInt8(flags, 4);
-    head.writeUInt32BE(streamId, 5);
-    return this.sendBytes(Buffer.concat([head, payload]));
+    return this.sendBytes(frameOf(type, flags, streamId, payload));
   }
 
   /** Sends a request's headers; `extra` replaces or adds. Values go out as latin1 bytes. */
@@ -134,6 +132,16 @@ export class RawHttp2 implements Disposable {
     this.#wake.resolve();
     this.#wake = Promise.withResolvers();
   }
+}
+
+/** The bytes of a frame, RFC 9113 §4.1. */
+export function frameOf(type: number, flags: number, streamId: number, payload: Uint8Array = new Uint8Array()): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, payload]);
 }
 
 /** An HPACK string literal without Huffman coding, RFC 7541 §5.2, with a length of up to 16,383 or so. */

@@ -6,6 +6,7 @@
 
 import type { Attack } from "./attack.ts";
 import { flippedBits, fullDisks, wrongFolders } from "./disks.ts";
+import { heldBytes } from "./held_bytes.ts";
 import { floods, headers, stalls, vanishing, violations } from "./http2.ts";
 import { idleSockets, slowBodies } from "./http_ports.ts";
 import { kills } from "./kills.ts";
@@ -18,6 +19,7 @@ export const ATTACKS: readonly Attack[] = [
   headers,
   stalls,
   floods,
+  heldBytes,
   idleSockets,
   slowBodies,
   kills,

@@ -104,8 +104,18 @@ export class Ground implements AsyncDisposable {
   }
 
   /** Resident memory, in bytes. */
-  async resident(): Promise<number> {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(await Deno.readTextFile(`/proc/${this.server.pid}/status`))![1]) * 1024;
+  resident(): Promise<number> {
+    return this.#memory("VmRSS");
+  }
+
+  /** The most that was ever resident, in bytes. */
+  mostResident(): Promise<number> {
+    return this.#memory("VmHWM");
+  }
+
+  async #memory(name: "VmRSS" | "VmHWM"): Promise<number> {
+    const status = await Deno.readTextFile(`/proc/${this.server.pid}/status`);
+    return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)![1]) * 1024;
   }
 
   /**

@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
-import { END_HEADERS, END_STREAM, FRAME, type RawHttp2 } from "../../server/grpc/_raw_http2.ts";
+import { END_HEADERS, END_STREAM, FRAME, frameOf, type RawHttp2 } from "../../server/grpc/_raw_http2.ts";
 import { frame } from "../../server/grpc/_test_support.ts";
 import { VIOLATIONS } from "../../server/grpc/_violations.ts";
 import { sleep } from "../clients.ts";
@@ -145,8 +145,8 @@ export const floods: Attack = http2Attack(
     `${times(siege, FLOOD_FRAMES)} pings, as many settings, a quarter as many streams opened and reset; ${EXCEPT}`,
   async (ground, share, siege) => {
     const frames = times(siege, FLOOD_FRAMES, share);
-    const ping = rawFrame(FRAME.ping, 0, 0, Buffer.alloc(8));
-    const settings = rawFrame(FRAME.settings, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]));
+    const ping = frameOf(FRAME.ping, 0, 0, Buffer.alloc(8));
+    const settings = frameOf(FRAME.settings, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]));
     const kinds = siege.program === "binary" && !await binaryCanServeTls() ? 2 : 3;
     await crowd(kinds, kinds, async (kind) => {
       if (kind === 2) return await rapidResets(ground, frames / 4);
@@ -166,13 +166,4 @@ async function rapidResets(ground: Ground, streams: number): Promise<void> {
       await raw.send(FRAME.rstStream, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8]));
     }
   }
-}
-
-function rawFrame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(streamId, 5);
-  return Buffer.concat([head, payload]);
 }

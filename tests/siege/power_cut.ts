@@ -1,24 +1,40 @@
 /**
- * Power cuts: whatever was not synced is gone. A library before the C library keeps each file as it was at its last sync,
- * under the names that the folder had at its own last one (`synced.c`); after a kill the vault starts on that.
+ * Power cuts: whatever was not synced is gone, and nothing else. That it would see a sync that is missing is tested itself.
  *
  * @module
  */
 
 import { status } from "@grpc/grpc-js";
+import type { FileRow } from "../../admin/wire.ts";
+import { parseLine } from "../../vault/audit/entry.ts";
+import { parseSeriesKey } from "../../vault/audit/series_key.ts";
+import { trailFiles } from "../../vault/audit/trail_files.ts";
+import { verifyTrail } from "../../vault/audit/verify.ts";
 import { AdminHttp, sleep, VaultClient } from "../clients.ts";
 import { StartedServer, temporaryFolder } from "../started_server.ts";
 import { type Attack, count, must } from "./attack.ts";
+import { Power } from "./power.ts";
 
 const SHORT_CUTS = 4;
 const LONG_CUTS = 100;
-const SOURCE = new URL("./synced.c", import.meta.url).pathname;
 
 /** What is known of a user: the token that was acknowledged last, null after a revocation; and what is under way. */
 interface Known {
   token: string | null;
   readonly dead: string[];
   isOpen: boolean;
+  acknowledged: number;
+}
+
+/** What several lives on the same data are made of. */
+export interface Cuts {
+  readonly cuts: number;
+  readonly random: () => number;
+  /** How names of files begin whose syncs are lost, `.` for the folder's: what the attack must see. */
+  readonly blind?: string;
+  /** From which life on; absent: from the first. */
+  readonly blindFrom?: number;
+  readonly onProgress?: (line: string) => void;
 }
 
 /** Cuts the power under load, again and again on the same data. */
@@ -26,92 +42,48 @@ export const powerCuts: Attack = {
   name: "power cuts",
   hasTls: false,
   run: async ({ isLong, random, onProgress }) => {
-    await using folder = await temporaryFolder();
-    const library = await build(folder.path);
-    const known = new Map<string, Known>();
     const cuts = isLong ? LONG_CUTS : SHORT_CUTS;
-    let acknowledged = 0;
-    await Deno.mkdir(`${folder.path}/0`, { mode: 0o700 });
-    for (let cut = 0; cut < cuts; cut++) {
-      acknowledged += await liveAndCut(folder.path, cut, library, known, random);
-      if (cut % 10 === 9) onProgress(`${cut + 1} cuts, ${acknowledged} changes acknowledged`);
-    }
-    await using server = await StartedServer.start({ dataDir: `${folder.path}/${cuts}` });
-    await verify(server, known);
-    return `${cuts} cuts, each without what was not synced; ${count(acknowledged)} changes acknowledged, all there`;
+    const acknowledged = await cutAgainAndAgain({ cuts, random, onProgress });
+    return `${cuts} cuts, each without what was not synced; ${count(acknowledged)} changes acknowledged, all there ` +
+      "and recorded, both files of names and rights whole";
   },
 };
 
-async function build(folder: string): Promise<string> {
-  const library = `${folder}/synced.so`;
-  const args = ["-shared", "-fPIC", "-O2", "-o", library, SOURCE, "-ldl", "-lpthread"];
-  const { success, stderr } = await new Deno.Command("gcc", { args, stderr: "piped" }).output();
-  must(success, `gcc: ${new TextDecoder().decode(stderr)} (apt install gcc libc6-dev)`);
-  return library;
-}
-
-/** One life on `<folder>/<cut>`; what the cut leaves of it is `<folder>/<cut + 1>`. Returns the changes acknowledged. */
-async function liveAndCut(
-  folder: string,
-  cut: number,
-  library: string,
-  known: Map<string, Known>,
-  random: () => number,
-): Promise<number> {
-  const [dataDir, kept, next] = [`${folder}/${cut}`, `${folder}/kept`, `${folder}/${cut + 1}`];
-  await keepAll(dataDir, kept);
-  const env = { LD_PRELOAD: library, SYNCED_FOLDER: dataDir, SYNCED_KEPT: kept };
-  let acknowledged = 0;
+/** Returns the changes acknowledged; throws where one is gone, or a file that was to be there. */
+export async function cutAgainAndAgain({ cuts, random, blind, blindFrom = 0, onProgress }: Cuts): Promise<number> {
+  await using folder = await temporaryFolder();
+  const power = await Power.prepare(folder.path);
+  const known = new Map<string, Known>();
+  for (let cut = 1; cut <= cuts; cut++) {
+    await power.live(cut > blindFrom ? blind : undefined, async (server) => {
+      await verify(server, known);
+      const load = changes(server, known, random);
+      await sleep(100 + random() * 600);
+      await server.kill();
+      await load;
+    });
+    if (cut % 10 === 0) onProgress?.(`${cut} cuts, ${sum(known)} changes acknowledged`);
+  }
+  const dataDir = power.last;
   {
-    await using server = await StartedServer.start({ dataDir, env });
+    await using server = await StartedServer.start({ dataDir });
     await verify(server, known);
-    const load = change(server, known, random, () => acknowledged++);
-    await sleep(100 + random() * 600);
-    await server.kill();
-    await load;
   }
-  await restore(kept, next);
-  await Deno.remove(dataDir, { recursive: true });
-  await Deno.remove(kept, { recursive: true });
-  return acknowledged;
+  await verifyRecords(dataDir, known);
+  return sum(known);
 }
 
-/** What a cut before left is on the disk. */
-async function keepAll(dataDir: string, kept: string): Promise<void> {
-  await Deno.mkdir(kept);
-  const names: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(dataDir)) {
-    if (!isFile) continue;
-    const { ino } = await Deno.stat(`${dataDir}/${name}`);
-    await Deno.copyFile(`${dataDir}/${name}`, `${kept}/file.${ino}`);
-    names.push(`${ino} ${name}\n`);
-  }
-  await Deno.writeTextFile(`${kept}/names`, names.join(""));
-}
-
-/** A name whose file was never synced stands for an empty file. */
-async function restore(kept: string, dataDir: string): Promise<void> {
-  await Deno.mkdir(dataDir, { mode: 0o700 });
-  for (const line of (await Deno.readTextFile(`${kept}/names`)).split("\n").filter((one) => one !== "")) {
-    const [ino, name] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)];
-    const bytes = await Deno.readFile(`${kept}/file.${ino}`).catch(() => new Uint8Array());
-    // The index of the write-ahead log is rebuilt from it.
-    if (!name.endsWith("-shm")) await Deno.writeFile(`${dataDir}/${name}`, bytes, { mode: 0o600 });
-  }
+function sum(known: ReadonlyMap<string, Known>): number {
+  return [...known.values()].reduce((all, one) => all + one.acknowledged, 0);
 }
 
 /** Issues, rotates and revokes until the server is gone. */
-async function change(
-  server: StartedServer,
-  known: Map<string, Known>,
-  random: () => number,
-  onAcknowledged: () => void,
-): Promise<void> {
+async function changes(server: StartedServer, known: Map<string, Known>, random: () => number): Promise<void> {
   using admin = AdminHttp.of(server);
   const work = async (lane: number) => {
     for (let i = 0;; i++) {
       const user = `cut${lane}-${Math.floor(random() * 8)}`;
-      const one = known.get(user) ?? { token: null, dead: [], isOpen: false };
+      const one = known.get(user) ?? { token: null, dead: [], isOpen: false, acknowledged: 0 };
       known.set(user, one);
       one.isOpen = true;
       try {
@@ -121,7 +93,7 @@ async function change(
         return;
       }
       one.isOpen = false;
-      onAcknowledged();
+      one.acknowledged++;
     }
   };
   await Promise.all([0, 1, 2].map(work));
@@ -145,6 +117,10 @@ async function changeOne(admin: AdminHttp, user: string, one: Known, random: () 
 async function verify(server: StartedServer, known: Map<string, Known>): Promise<void> {
   using vault = VaultClient.of(server);
   using admin = AdminHttp.of(server);
+  const { files } = await admin.expect<{ files: FileRow[] }>("GET", "/files");
+  for (const { name, state, reason } of files) {
+    must(state !== "refused" && state !== "failing", `the file of ${name} after a power cut: ${reason}`);
+  }
   const lives = async (token: string) => {
     const { code, details } = await vault.manifest(token);
     must(code !== status.UNAVAILABLE && code !== status.INTERNAL, details);
@@ -159,6 +135,24 @@ async function verify(server: StartedServer, known: Map<string, Known>): Promise
     one.token = isAlive ? one.token : null;
     one.isOpen = false;
     // A token that was made and told to nobody ends here.
-    if (!isAlive) await admin.ask("DELETE", `/tokens/${user}`);
+    if (!isAlive && (await admin.ask("DELETE", `/tokens/${user}`)).status === 200) one.acknowledged++;
+  }
+}
+
+/** The trail is whole, and has an entry for everything that was acknowledged. */
+async function verifyRecords(dataDir: string, known: ReadonlyMap<string, Known>): Promise<void> {
+  const keys = [parseSeriesKey(await Deno.readTextFile(`${dataDir}/audit.k0`))];
+  const { broken } = await verifyTrail(await trailFiles(`${dataDir}/audit.log`), { keys });
+  must(broken === null, `the trail is broken after a power cut: ${JSON.stringify(broken)}`);
+  const recorded = new Map<string, number>();
+  for (const line of (await Deno.readTextFile(`${dataDir}/audit.log`)).trimEnd().split("\n")) {
+    const { operation, decision, resource } = parseLine(line);
+    if (decision !== "allowed" || !/^(POST|DELETE) \/tokens/.test(operation)) continue;
+    const user = String(resource?.["user"]);
+    recorded.set(user, 1 + (recorded.get(user) ?? 0));
+  }
+  for (const [user, { acknowledged }] of known) {
+    const entries = recorded.get(user) ?? 0;
+    must(entries >= acknowledged, `${user}: ${acknowledged} changes were acknowledged, ${entries} are recorded`);
   }
 }

@@ -2,7 +2,8 @@
  * Keeps, beside a folder, what a power cut would leave of it: each file as it was when it was last synced, under the names
  * that its folder had when that was last synced. To be loaded before the C library (LD_PRELOAD).
  *
- * SYNCED_FOLDER: the folder that is watched. SYNCED_KEPT: where `file.<inode>` and `names` go.
+ * SYNCED_FOLDER: the folder that is watched. SYNCED_KEPT: where `file.<id>` and `names` go. SYNCED_BLIND: how names of files
+ * begin whose syncs are lost, `.` for those of the folder; as if the program had forgotten them.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -18,16 +19,30 @@
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
+/* An inode that is used again is another file: its birth tells it apart, to the millisecond. */
+struct id {
+  unsigned long inode;
+  long long born;
+};
+
+static struct id id_of(const char *path) {
+  struct statx about;
+  if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &about) != 0) return (struct id){0, 0};
+  long long born = about.stx_mask & STATX_BTIME ? about.stx_btime.tv_sec * 1000LL + about.stx_btime.tv_nsec / 1000000 : 0;
+  return (struct id){about.stx_ino, born};
+}
+
 static void replace(const char *from, const char *to) {
   if (rename(from, to) != 0) abort();
 }
 
 /* The file's bytes, then a rename: whoever reads what is kept never meets half of one. */
-static void keep_file(int fd, const struct stat *about, const char *kept) {
+static void keep_file(int fd, const char *kept) {
   char part[PATH_MAX], whole[PATH_MAX], source[64], buffer[65536];
   snprintf(part, sizeof part, "%s/part", kept);
-  snprintf(whole, sizeof whole, "%s/file.%lu", kept, (unsigned long)about->st_ino);
   snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+  struct id id = id_of(source);
+  snprintf(whole, sizeof whole, "%s/file.%lu-%lld", kept, id.inode, id.born);
   int in = open(source, O_RDONLY | O_CLOEXEC), out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (in < 0 || out < 0) abort();
   for (ssize_t length; (length = read(in, buffer, sizeof buffer)) > 0;)
@@ -47,12 +62,18 @@ static void keep_names(const char *folder, const char *kept) {
   for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
     struct stat about;
     snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    struct id id = id_of(path);
     if (lstat(path, &about) == 0 && S_ISREG(about.st_mode))
-      fprintf(names, "%lu %s\n", (unsigned long)about.st_ino, entry->d_name);
+      fprintf(names, "%lu-%lld %s\n", id.inode, id.born, entry->d_name);
   }
   closedir(entries);
   fclose(names);
   replace(part, whole);
+}
+
+static int is_lost(const char *name) {
+  const char *blind = getenv("SYNCED_BLIND");
+  return blind != NULL && strncmp(name, blind, strlen(blind)) == 0;
 }
 
 static void keep(int fd) {
@@ -65,8 +86,9 @@ static void keep(int fd) {
   if (length <= 0) return;
   path[length] = 0;
   if (strncmp(path, folder, strlen(folder)) != 0) return;
+  if (is_lost(strcmp(path, folder) == 0 ? "." : strrchr(path, '/') + 1)) return;
   pthread_mutex_lock(&one_at_a_time);
-  if (S_ISREG(about.st_mode)) keep_file(fd, &about, kept);
+  if (S_ISREG(about.st_mode)) keep_file(fd, kept);
   else if (S_ISDIR(about.st_mode) && strcmp(path, folder) == 0) keep_names(folder, kept);
   pthread_mutex_unlock(&one_at_a_time);
 }
