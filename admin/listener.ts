@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpPort } from "../listeners/mod.ts";
+import { HttpPort, type RelayThread } from "../listeners/mod.ts";
 import { VaultError } from "../vault/errors.ts";
 import type { Logger } from "../vault/ports.ts";
 import type { AdminHandler } from "./app.ts";
@@ -33,14 +33,14 @@ const LOOPBACK = /^(localhost|127(\.[0-9]{1,3}){3}|::1)$/;
 /**
  * Listens on a loopback address.
  *
- * @param folder Where the listener may keep a socket of its own; see `HttpPortOptions`.
+ * @param thread Where the connections are relayed; see `HttpPortOptions`.
  * @throws {VaultError} `config_invalid` for an address that other machines reach, or that is taken.
  */
 export async function listenAdminTcp(
   { hostname: wanted, port }: AdminAddress,
   handler: AdminHandler,
   logger: Logger,
-  folder?: string,
+  thread?: RelayThread,
 ): Promise<AdminListener> {
   assertLoopback(wanted);
   const hostname = wanted === "localhost" ? "127.0.0.1" : wanted;
@@ -48,7 +48,7 @@ export async function listenAdminTcp(
   const options = {
     name: "admin",
     logger,
-    folder,
+    thread,
     ...TCP_PLACES,
     onError,
     handler: (request: Request) => handler(request, door),

@@ -42,29 +42,45 @@ type Load = Partial<HttpPlan> & { readonly port: number; readonly path: string; 
 interface Measured {
   readonly perSecond: number;
   /** Null where it isn't a server's. */
-  readonly cpuMicroseconds: number | null;
+  readonly cpu: Cpu | null;
 }
 
-/** Processor time that a process has taken, in microseconds: less disturbed by other work than rates are. */
-function cpuOf(pid: number): number {
-  const TICK_MICROSECONDS = 10_000;
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROSECONDS;
+/** Microseconds of a request, less disturbed by other work than rates are. */
+interface Cpu {
+  readonly total: number;
+  /** Its inverse is the rate at which that thread has no time left, however many cores there are. */
+  readonly busiestThread: number;
+}
+
+/** Processor time that each thread of a process has taken, in microseconds. */
+function threadTimes(pid: number): Map<string, number> {
+  const threads = [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) => name);
+  const timeOf = (thread: string) => Deno.readTextFileSync(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0];
+  return new Map(threads.map((thread) => [thread, Number(timeOf(thread)) / 1000]));
+}
+
+function cpuSince(before: ReadonlyMap<string, number>, pid: number, requests: number): Cpu {
+  const times = [...threadTimes(pid)].map(([thread, time]) => (time - (before.get(thread) ?? 0)) / requests);
+  return { total: times.reduce((sum, time) => sum + time, 0), busiestThread: Math.max(...times) };
 }
 
 /** The medians of some rounds. */
 async function load({ pid, ...plan }: Load): Promise<Measured> {
   const full = { method: "GET", headers: {}, body: "", connections: 4, seconds: SECONDS, status: 200, ...plan };
   const rates: number[] = [];
-  const costs: number[] = [];
+  const costs: Cpu[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const before = cpuOf(pid);
+    const before = threadTimes(pid);
     const result = JSON.parse(await output("./http_load.ts", JSON.stringify(full))) as HttpResult;
     if (result.failures > 0) throw new Error(`${plan.path}: ${result.failures} answers were not ${full.status}`);
     rates.push(result.perSecond);
-    costs.push((cpuOf(pid) - before) / (result.perSecond * full.seconds));
+    costs.push(cpuSince(before, pid, result.perSecond * full.seconds));
   }
-  return { perSecond: median(rates), cpuMicroseconds: median(costs) };
+  const cpu = {
+    total: median(costs.map(({ total }) => total)),
+    busiestThread: median(costs.map(({ busiestThread }) => busiestThread)),
+  };
+  return { perSecond: median(rates), cpu };
 }
 
 function median(values: number[]): number {
@@ -107,12 +123,14 @@ async function prepare(api: ServedApi): Promise<{ root: string; user: string }> 
 
 function row(what: string, measured: Measured, bare: Measured, name: string, aim: string): void {
   const ratio = `${(measured.perSecond / bare.perSecond).toFixed(2)} of ${name} (aim ${aim})`;
-  print(`${what.padEnd(26)} ${shown(measured).padEnd(24)} ${ratio}; that ${shown(bare)}`);
+  print(`${what.padEnd(26)} ${shown(measured).padEnd(48)} ${ratio}; that ${shown(bare)}`);
 }
 
-function shown({ perSecond, cpuMicroseconds }: Measured): string {
-  const cpu = cpuMicroseconds === null ? "" : `, ${cpuMicroseconds.toFixed(0)} µs of CPU`;
-  return `${perSecond.toFixed(0)} /s${cpu}`;
+function shown({ perSecond, cpu }: Measured): string {
+  const times = cpu === null
+    ? ""
+    : `, ${cpu.total.toFixed(0)} µs of CPU, ${cpu.busiestThread.toFixed(0)} on one thread`;
+  return `${perSecond.toFixed(0)} /s${times}`;
 }
 
 await using bare = await startBare();
@@ -126,7 +144,7 @@ row("lookup-self", await load({ ...target, path, headers }), hono, "a bare Hono 
 const refused = { ...target, path, headers: { "x-vault-token": "hvs.unknown" }, status: 403 };
 row("a refused token", await load(refused), hono, "a bare Hono route", "0.5");
 const rates = JSON.parse(await output("./bare_rates.ts", "", String(SECONDS))) as Record<string, number>;
-const bareRate = (name: string): Measured => ({ perSecond: rates[name]!, cpuMicroseconds: null });
+const bareRate = (name: string): Measured => ({ perSecond: rates[name]!, cpu: null });
 for (const algorithm of ALGORITHMS) {
   const issued = await load({ ...target, path: `/v1/identity/oidc/token/${algorithm}`, headers });
   row(`identity tokens, ${algorithm}`, issued, bareRate(algorithm), "bare signatures", "0.6");

@@ -1,23 +1,45 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, fail, match, ok, rejects } from "node:assert/strict";
 import { connect } from "node:net";
 import { collectTlsNames, ensureAutoTls } from "../server/tls/mod.ts";
 import { MemoryLogger } from "../tests/fakes/ports.ts";
-import { HttpPort, type HttpPortOptions } from "./mod.ts";
+import { HttpPort, type HttpPortOptions, RelayThread } from "./mod.ts";
 
 const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-async function open(options: Partial<HttpPortOptions> = {}, hostname = "127.0.0.1") {
+async function openPort(
+  thread: RelayThread | undefined,
+  options: Partial<HttpPortOptions> = {},
+  hostname = "127.0.0.1",
+) {
   const logger = new MemoryLogger();
   const port = await HttpPort.open({ hostname, port: 0 }, {
     name: "test",
     logger,
     handler: () => new Response("here"),
     onError: () => new Response(null, { status: 500 }),
+    thread,
     ...options,
   });
   const url = `http://127.0.0.1:${port.port}/`;
   const connect = () => Deno.connect({ hostname: "127.0.0.1", port: port.port });
   return { port, logger, url, connect, [Symbol.asyncDispose]: () => port.shutdown(500) };
+}
+
+type Open = (options?: Partial<HttpPortOptions>, hostname?: string) => ReturnType<typeof openPort>;
+
+/** Runs a test with the relay in this thread, and with the relay in a thread of its own. */
+function testPort(behaviour: string, run: (open: Open, thread: RelayThread | undefined) => Promise<void>): void {
+  Deno.test(`HttpPort ${behaviour}`, () => run((...about) => openPort(undefined, ...about), undefined));
+  Deno.test(`HttpPort with a thread ${behaviour}`, async () => {
+    const deaths: string[] = [];
+    const thread = new RelayThread({ onDeath: (reason) => void deaths.push(reason) });
+    try {
+      await run((...about) => openPort(thread, ...about), thread);
+    } finally {
+      await thread.close();
+    }
+    deepEqual(deaths, []);
+  });
 }
 
 function pause(ms: number): Promise<void> {
@@ -43,7 +65,7 @@ async function hear(connection: Deno.Conn, fits: RegExp = /$^/): Promise<{ text:
   return { text, isClosed: false };
 }
 
-Deno.test("HttpPort passes requests on, one after the other on one connection", async () => {
+testPort("passes requests on, one after the other on one connection", async (open) => {
   await using served = await open({ handler: async (request) => new Response(`<${await request.text()}>`) });
   using connection = await served.connect();
   for (const body of ["one", "two", ""]) {
@@ -52,7 +74,7 @@ Deno.test("HttpPort passes requests on, one after the other on one connection", 
   }
 });
 
-Deno.test("HttpPort takes a head in single bytes, a body after 100 Continue, and two requests at once", async () => {
+testPort("takes a head in single bytes, a body after 100 Continue, and two requests at once", async (open) => {
   await using served = await open({ handler: async (request) => new Response(`<${await request.text()}>`) });
   using bytewise = await served.connect();
   for (const byte of GET) await say(bytewise, byte);
@@ -67,20 +89,23 @@ Deno.test("HttpPort takes a head in single bytes, a body after 100 Continue, and
   match((await hear(both, /<>[^]*<>/)).text, /<>[^]*<>/);
 });
 
-Deno.test("HttpPort answers a client that closes its side after the request, and one that asks for the connection's end", async () => {
-  await using served = await open({
-    handler: async () => {
-      await pause(50);
-      return new Response("late");
-    },
-  });
-  using half = await served.connect();
-  await say(half, GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
-  const { text, isClosed } = await hear(half);
-  deepEqual([text.endsWith("late"), isClosed], [true, true]);
-});
+testPort(
+  "answers a client that closes its side after the request, and one that asks for the connection's end",
+  async (open) => {
+    await using served = await open({
+      handler: async () => {
+        await pause(50);
+        return new Response("late");
+      },
+    });
+    using half = await served.connect();
+    await say(half, GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+    const { text, isClosed } = await hear(half);
+    deepEqual([text.endsWith("late"), isClosed], [true, true]);
+  },
+);
 
-Deno.test("HttpPort carries many megabytes both ways, to a client that reads late", async () => {
+testPort("carries many megabytes both ways, to a client that reads late", async (open) => {
   const size = 8 * 1024 * 1024;
   await using served = await open({ handler: async (request) => new Response(await request.bytes()) });
   const body = crypto.getRandomValues(new Uint8Array(65_536));
@@ -91,7 +116,7 @@ Deno.test("HttpPort carries many megabytes both ways, to a client that reads lat
   deepEqual(await answer.bytes(), whole);
 });
 
-Deno.test("HttpPort tells the handler when its caller goes away", async () => {
+testPort("tells the handler when its caller goes away", async (open) => {
   const gone = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
   await using served = await open({
@@ -109,31 +134,34 @@ Deno.test("HttpPort tells the handler when its caller goes away", async () => {
   await Promise.race([gone.promise, pause(2000).then(() => Promise.reject(new Error("the handler was not told")))]);
 });
 
-Deno.test("HttpPort closes who says nothing, who is slow with a head, and who rests too long; not who is answered late", async () => {
-  const handler = async () => {
-    await pause(600);
-    return new Response("late");
-  };
-  await using served = await open({ handler, limits: { askingMs: 200, restingMs: 400 } });
-  using silent = await served.connect();
-  using slow = await served.connect();
-  const trickle = (async () => {
-    for (let i = 0; i < 10; i++) await pause(50).then(() => say(slow, "x"));
-  })().catch(() => {});
-  using patient = await served.connect();
-  await say(patient, GET);
-  deepEqual(await hear(silent), { text: "", isClosed: true });
-  deepEqual(await hear(slow), { text: "", isClosed: true });
-  await trickle;
-  const answered = await hear(patient, /late/);
-  match(answered.text, /late/);
-  const restingSince = performance.now();
-  deepEqual(await hear(patient), { text: "", isClosed: true });
-  const rested = performance.now() - restingSince;
-  ok(rested > 250 && rested < 1500, `it rested ${rested} ms`);
-});
+testPort(
+  "closes who says nothing, who is slow with a head, and who rests too long; not who is answered late",
+  async (open) => {
+    const handler = async () => {
+      await pause(600);
+      return new Response("late");
+    };
+    await using served = await open({ handler, limits: { askingMs: 200, restingMs: 400 } });
+    using silent = await served.connect();
+    using slow = await served.connect();
+    const trickle = (async () => {
+      for (let i = 0; i < 10; i++) await pause(50).then(() => say(slow, "x"));
+    })().catch(() => {});
+    using patient = await served.connect();
+    await say(patient, GET);
+    deepEqual(await hear(silent), { text: "", isClosed: true });
+    deepEqual(await hear(slow), { text: "", isClosed: true });
+    await trickle;
+    const answered = await hear(patient, /late/);
+    match(answered.text, /late/);
+    const restingSince = performance.now();
+    deepEqual(await hear(patient), { text: "", isClosed: true });
+    const rested = performance.now() - restingSince;
+    ok(rested > 250 && rested < 1500, `it rested ${rested} ms`);
+  },
+);
 
-Deno.test("HttpPort closes a slow head on a connection that has had an answer", async () => {
+testPort("closes a slow head on a connection that has had an answer", async (open) => {
   await using served = await open({ limits: { askingMs: 200, restingMs: 60_000 } });
   using connection = await served.connect();
   await say(connection, GET);
@@ -142,7 +170,7 @@ Deno.test("HttpPort closes a slow head on a connection that has had an answer", 
   equal((await hear(connection)).isClosed, true);
 });
 
-Deno.test("HttpPort closes who does not take an answer", async () => {
+testPort("closes who does not take an answer", async (open) => {
   const big = new Uint8Array(64 * 1024 * 1024);
   await using served = await open({ handler: () => new Response(big), limits: { takingMs: 300 } });
   using connection = await served.connect();
@@ -158,14 +186,14 @@ Deno.test("HttpPort closes who does not take an answer", async () => {
   ok(received < big.length, `${received} bytes came`);
 });
 
-Deno.test("HttpPort speaks no HTTP/2, whose connections ask and rest at once", async () => {
+testPort("speaks no HTTP/2, whose connections ask and rest at once", async (open) => {
   await using served = await open();
   using connection = await served.connect();
   await say(connection, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   deepEqual(await hear(connection), { text: "", isClosed: true });
 });
 
-Deno.test("HttpPort lets the longest idle connection make room, and answers a newcomer meanwhile", async () => {
+testPort("lets the longest idle connection make room, and answers a newcomer meanwhile", async (open) => {
   await using served = await open({ places: 4 });
   const idle: Deno.Conn[] = [];
   for (let i = 0; i < 4; i++) idle.push(await served.connect());
@@ -177,28 +205,31 @@ Deno.test("HttpPort lets the longest idle connection make room, and answers a ne
   for (const connection of idle) connection.close();
 });
 
-Deno.test("HttpPort has more places where there are descriptors for them, and asks once for those that there are not", async () => {
-  const asked: number[] = [];
-  const morePlaces = (wanted: number) => {
-    asked.push(wanted);
-    return asked.length === 1 ? wanted : -5;
-  };
-  await using served = await open({ places: 2, morePlaces });
-  const connections: Deno.Conn[] = [];
-  for (let i = 0; i < 4; i++) {
-    connections.push(await served.connect());
-    await say(connections[i]!, GET);
-    match((await hear(connections[i]!, /here/)).text, /here/);
-  }
-  for (let i = 0; i < 2; i++) {
-    using late = await served.connect();
-    equal((await hear(late)).isClosed, true);
-  }
-  deepEqual(asked, [2, 4]);
-  for (const connection of connections) connection.close();
-});
+testPort(
+  "has more places where there are descriptors for them, and asks once for those that there are not",
+  async (open) => {
+    const asked: number[] = [];
+    const morePlaces = (wanted: number) => {
+      asked.push(wanted);
+      return asked.length === 1 ? wanted : -5;
+    };
+    await using served = await open({ places: 2, morePlaces });
+    const connections: Deno.Conn[] = [];
+    for (let i = 0; i < 4; i++) {
+      connections.push(await served.connect());
+      await say(connections[i]!, GET);
+      match((await hear(connections[i]!, /here/)).text, /here/);
+    }
+    for (let i = 0; i < 2; i++) {
+      using late = await served.connect();
+      equal((await hear(late)).isClosed, true);
+    }
+    deepEqual(asked, [2, 4]);
+    for (const connection of connections) connection.close();
+  },
+);
 
-Deno.test("HttpPort closes newcomers while all its places are busy or young", async () => {
+testPort("closes newcomers while all its places are busy or young", async (open) => {
   await using served = await open({ places: 2 });
   const [first, second] = [await served.connect(), await served.connect()];
   using third = await served.connect();
@@ -208,7 +239,7 @@ Deno.test("HttpPort closes newcomers while all its places are busy or young", as
   for (const connection of [first, second]) connection!.close();
 });
 
-Deno.test("HttpPort answers 200 callers who come at the same moment", async () => {
+testPort("answers 200 callers who come at the same moment", async (open) => {
   await using served = await open({
     handler: async () => {
       await pause(20);
@@ -223,7 +254,7 @@ Deno.test("HttpPort answers 200 callers who come at the same moment", async () =
   for (const answer of await Promise.all(answers)) match(answer, /here/);
 });
 
-Deno.test("HttpPort is not held up by connections that rest inside", async () => {
+testPort("is not held up by connections that rest inside", async (open) => {
   await using served = await open();
   const resting = await Promise.all(Array.from({ length: 30 }, async (_, index) => {
     const connection = await served.connect();
@@ -235,7 +266,7 @@ Deno.test("HttpPort is not held up by connections that rest inside", async () =>
   for (const connection of resting) connection.close();
 });
 
-Deno.test("HttpPort survives clients that break off at any moment", async () => {
+testPort("survives clients that break off at any moment", async (open) => {
   await using served = await open({ handler: async (request) => new Response(await request.text()) });
   const post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
   for (let round = 0; round < 100; round++) {
@@ -247,10 +278,11 @@ Deno.test("HttpPort survives clients that break off at any moment", async () => 
   equal(await (await fetch(served.url)).text(), "here".slice(0, 0));
 });
 
-Deno.test("HttpPort rejects where it can't listen, and leaves nothing behind", async () => {
+testPort("rejects where it can't listen, and leaves nothing behind", async (open, thread) => {
   await using served = await open();
   const openAgain = () =>
     HttpPort.open({ hostname: "127.0.0.1", port: served.port.port }, {
+      thread,
       name: "again",
       logger: new MemoryLogger(),
       handler: () => new Response(),
@@ -259,21 +291,33 @@ Deno.test("HttpPort rejects where it can't listen, and leaves nothing behind", a
   await rejects(openAgain(), { code: "EADDRINUSE" });
 });
 
-Deno.test("HttpPort keeps its own socket in the folder it is given, for this user alone, and takes it away", async () => {
-  const folder = await Deno.makeTempDir();
-  await Deno.writeTextFile(`${folder}/test.http`, "left by a process that was killed");
-  const served = await open({ folder });
-  deepEqual([...Deno.readDirSync(folder)], []);
-  equal(await (await fetch(served.url)).text(), "here");
-  deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["test.http"]);
-  await served[Symbol.asyncDispose]();
-  deepEqual([...Deno.readDirSync(folder)], []);
-  const long = `${folder}/${"x".repeat(100)}`;
-  await Deno.mkdir(long);
-  await using elsewhere = await open({ folder: long });
-  equal(await (await fetch(elsewhere.url)).text(), "here");
-  await Deno.remove(folder, { recursive: true });
-});
+testPort(
+  "keeps its own socket in the folder it is given, for this user alone, and takes it away",
+  async (open, given) => {
+    const inFolder = async (folder: string, look: (port: Awaited<ReturnType<Open>>) => Promise<void>) => {
+      const thread = given && new RelayThread({ folder, onDeath: (reason) => fail(reason) });
+      const served = await open({ folder, thread });
+      await look(served);
+      equal(await (await fetch(served.url)).text(), "here");
+      await served[Symbol.asyncDispose]();
+      await thread?.close();
+    };
+    const folder = await Deno.makeTempDir();
+    const names = () => [...Deno.readDirSync(folder)].map(({ name }) => name);
+    await Deno.writeTextFile(`${folder}/test.http`, "left by a process that was killed");
+    await inFolder(folder, async ({ url }) => {
+      deepEqual(names(), []);
+      await (await fetch(url)).text();
+      deepEqual(names(), ["test.http"]);
+    });
+    deepEqual(names(), []);
+    const long = `${folder}/${"x".repeat(100)}`;
+    await Deno.mkdir(long);
+    await inFolder(long, () => Promise.resolve());
+    deepEqual([...Deno.readDirSync(long)], []);
+    await Deno.remove(folder, { recursive: true });
+  },
+);
 
 /** Asks from an address of this machine; `Deno.connect` has no choice of its own. */
 function askFrom(localAddress: string, port: number): Promise<string> {
@@ -285,16 +329,19 @@ function askFrom(localAddress: string, port: number): Promise<string> {
   });
 }
 
-Deno.test("HttpPort tells the handler who asks, whatever the request says of it, for more peers than are remembered", async () => {
-  await using served = await open({ handler: (_, peer) => new Response(`<${peer}>`) }, "0.0.0.0");
-  const ask = (n: number) => askFrom(`127.0.0.${n}`, served.port.port);
-  const numbers = Array.from({ length: 40 }, (_, i) => 2 + i % 20);
-  const answers = await Promise.all(numbers.map(ask));
-  answers.forEach((answer, i) => match(answer, new RegExp(`<127\\.0\\.0\\.${numbers[i]}>`)));
-  for (const n of numbers) match(await ask(n), new RegExp(`<127\\.0\\.0\\.${n}>`));
-});
+testPort(
+  "tells the handler who asks, whatever the request says of it, for more peers than are remembered",
+  async (open) => {
+    await using served = await open({ handler: (_, peer) => new Response(`<${peer}>`) }, "0.0.0.0");
+    const ask = (n: number) => askFrom(`127.0.0.${n}`, served.port.port);
+    const numbers = Array.from({ length: 40 }, (_, i) => 2 + i % 20);
+    const answers = await Promise.all(numbers.map(ask));
+    answers.forEach((answer, i) => match(answer, new RegExp(`<127\\.0\\.0\\.${numbers[i]}>`)));
+    for (const n of numbers) match(await ask(n), new RegExp(`<127\\.0\\.0\\.${n}>`));
+  },
+);
 
-Deno.test("HttpPort lets slow bodies make room, longest first, and answers newcomers meanwhile", async () => {
+testPort("lets slow bodies make room, longest first, and answers newcomers meanwhile", async (open) => {
   await using served = await open({
     places: 6,
     placesInside: 4,
@@ -315,7 +362,7 @@ Deno.test("HttpPort lets slow bodies make room, longest first, and answers newco
   for (const connection of slow) connection.close();
 });
 
-Deno.test("HttpPort speaks TLS, and shows another certificate from the moment on which it is given one", async () => {
+testPort("speaks TLS, and shows another certificate once it is given one", async (open, given) => {
   const material = async (names: readonly string[]) => {
     const folder = await Deno.makeTempDir();
     const auto = await ensureAutoTls({
@@ -343,6 +390,8 @@ Deno.test("HttpPort speaks TLS, and shows another certificate from the moment on
   await say(held, GET);
   match((await hear(held, /127/)).text, /127/);
   served.port.replaceCertificate(second.pair);
+  // A thread hears of it a moment later.
+  await pause(given === undefined ? 0 : 200);
   equal(await ask(second.ca), "127.0.0.1");
   await rejects(ask(first.ca));
   await say(held, GET);

@@ -8,5 +8,7 @@
  * @module
  */
 
-export { type Certificate, HttpPort, type HttpPortOptions } from "./http_port.ts";
+export { HttpPort, type HttpPortOptions } from "./http_port.ts";
 export { KeptServer } from "./kept_server.ts";
+export { type Certificate } from "./open_relay.ts";
+export { RelayThread } from "./relay_thread.ts";

@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { HeadWatch } from "./head_watch.ts";
-import type { InsideConnection } from "./servers_behind.ts";
+import type { InsideConnection } from "./inside_places.ts";
 
 /** A head longer than this is the server's to refuse. */
 const MAX_HELD_BYTES = 64 * 1024;
@@ -26,7 +26,7 @@ export interface TurnLimits {
 }
 
 /** What a connection asks of the outside. */
-export interface RelayPorts {
+export interface ConnectionPorts {
   /** Connects to the server behind, as soon as there is a place. Asked once, when a head is there. */
   readonly connectInside: () => Promise<InsideConnection>;
   /** Milliseconds of a monotonic clock. */
@@ -44,7 +44,7 @@ type Turn = "asking" | "answering" | "resting";
 /** A connection from its acceptance to its end. */
 export class RelayedConnection {
   #outside: Socket;
-  readonly #ports: RelayPorts;
+  readonly #ports: ConnectionPorts;
   #inside: InsideConnection | "wanted" | null = null;
   #turn: Turn = "asking";
   #since: number;
@@ -55,7 +55,7 @@ export class RelayedConnection {
   #hasEnded = false;
 
   /** @param outside The client's connection; it must be allowed to be half open. Nothing is relayed yet. */
-  constructor(outside: Socket, ports: RelayPorts) {
+  constructor(outside: Socket, ports: ConnectionPorts) {
     this.#outside = outside;
     this.#ports = ports;
     this.#since = ports.now();

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { connect, type Socket } from "node:net";
 import type { Logger } from "../vault/ports.ts";
 import { KeptServer } from "./kept_server.ts";
 
@@ -21,21 +20,14 @@ export interface ServerBehindOptions {
 
 /** A server that is listening. */
 export class ServerBehind {
-  readonly #path: string;
   readonly #kept: KeptServer<Deno.UnixAddr>;
 
   /** Opens the server; what makes that impossible is thrown. */
   constructor(path: string, peer: string, { name, logger, handler, onError }: ServerBehindOptions) {
     const open = (signal: AbortSignal) =>
       Deno.serve({ path, signal, onListen() {}, onError }, (request) => handler(request, peer));
-    this.#path = path;
     this.#kept = new KeptServer(open, logger, name);
     this.#kept.start();
-  }
-
-  /** Connects; a failure shows at the socket. */
-  connect(): Socket {
-    return connect({ path: this.#path });
   }
 
   /**

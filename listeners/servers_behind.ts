@@ -1,21 +1,15 @@
 /**
  * The HTTP servers behind a port: one for each peer address that has something to ask, so that what a handler is told of
- * a request's origin is no word of the request. Together they have a fixed number of places.
+ * a request's origin is no word of the request.
  *
  * @module
  */
 
-import type { Socket } from "node:net";
 import { ServerBehind, type ServerBehindOptions } from "./server_behind.ts";
+import { socketFolder } from "./socket_folder.ts";
 
-/** Connections that they have at once; each costs two descriptors. */
-const PLACES = 24;
-/** Servers that are kept for peers who may come again; each costs a descriptor. */
-const RESTING_SERVERS = 8;
 /** Requests of a peer who went away may still be under way. */
 const GRACE_MS = 60_000;
-/** The kernel takes no longer path for a unix socket, and a number comes into it. */
-const MAX_SOCKET_PATH_BYTES = 100;
 
 /** Options of all of them. */
 export interface ServersBehindOptions extends ServerBehindOptions {
@@ -24,94 +18,42 @@ export interface ServersBehindOptions extends ServerBehindOptions {
    * that goes at the end.
    */
   readonly folder?: string | undefined;
-  /** Default: 24. */
-  readonly placesInside?: number | undefined;
-}
-
-/** A connection to one of them. */
-export interface InsideConnection {
-  readonly socket: Socket;
-  /** Closes it, which gives its place back. Safe to repeat. */
-  end(): void;
-}
-
-interface Served {
-  readonly server: ServerBehind;
-  connections: number;
 }
 
 /** The servers of one port. */
 export class ServersBehind {
   readonly #options: ServersBehindOptions;
   readonly #folder: string;
-  readonly #ownsFolder: boolean;
-  /** Those that were used last stand last. */
-  readonly #servers = new Map<string, Served>();
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
+  readonly #isTemporary: boolean;
+  readonly #servers = new Map<string, ServerBehind>();
   #made = 0;
 
-  /** Opens the first server; what makes that impossible is thrown. */
   constructor(options: ServersBehindOptions) {
-    const { folder, name, placesInside = PLACES } = options;
+    const { folder, name } = options;
     this.#options = options;
-    this.#ownsFolder = folder === undefined || byteLength(`${folder}/${name}.http`) > MAX_SOCKET_PATH_BYTES;
-    this.#folder = this.#ownsFolder ? Deno.makeTempDirSync({ prefix: "runevault-" }) : folder!;
-    this.#free = placesInside;
-    if (!this.#ownsFolder) removeLeftSockets(this.#folder, name);
+    ({ path: this.#folder, isTemporary: this.#isTemporary } = socketFolder(folder));
+    if (!this.#isTemporary) removeLeftSockets(this.#folder, name);
   }
 
-  /** How many wait for a place. */
-  get waiting(): number {
-    return this.#waiting.length;
+  /** Opens a peer's server; returns the path of its socket. What makes that impossible is thrown. */
+  open(peer: string): string {
+    const number = this.#made++;
+    const path = `${this.#folder}/${this.#options.name}${number === 0 ? "" : `.${number}`}.http`;
+    this.#servers.set(peer, new ServerBehind(path, peer, this.#options));
+    return path;
   }
 
-  /** Connects for a peer as soon as there is a place; who asked first comes first. */
-  async connect(peer: string): Promise<InsideConnection> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
-    const served = this.#serverOf(peer);
-    served.connections++;
-    const socket = served.server.connect();
-    socket.once("close", () => this.#leave(served));
-    return { socket, end: () => void socket.destroy() };
+  /** Closes a peer's server once what is under way there has ended. */
+  close(peer: string): void {
+    void this.#servers.get(peer)?.shutdown(GRACE_MS);
+    this.#servers.delete(peer);
   }
 
   /** Waits for the calls in flight, `graceMs` at most. Never rejects. */
   async shutdown(graceMs: number): Promise<void> {
-    await Promise.all([...this.#servers.values()].map(({ server }) => server.shutdown(graceMs)));
-    if (this.#ownsFolder) await Deno.remove(this.#folder, { recursive: true });
+    await Promise.all([...this.#servers.values()].map((server) => server.shutdown(graceMs)));
+    if (this.#isTemporary) await Deno.remove(this.#folder, { recursive: true });
   }
-
-  #serverOf(peer: string): Served {
-    const found = this.#servers.get(peer);
-    const number = found === undefined ? this.#made++ : 0;
-    const path = `${this.#folder}/${this.#options.name}${number === 0 ? "" : `.${number}`}.http`;
-    const served = found ?? { server: new ServerBehind(path, peer, this.#options), connections: 0 };
-    this.#servers.delete(peer);
-    this.#servers.set(peer, served);
-    return served;
-  }
-
-  #leave(served: Served): void {
-    served.connections--;
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
-    if (served.connections === 0) this.#closeLongUnused();
-  }
-
-  #closeLongUnused(): void {
-    const resting = [...this.#servers].filter(([, { connections }]) => connections === 0);
-    for (const [peer, { server }] of resting.slice(0, -RESTING_SERVERS)) {
-      this.#servers.delete(peer);
-      void server.shutdown(GRACE_MS);
-    }
-  }
-}
-
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
 }
 
 /** A process that was killed leaves its sockets behind. */

@@ -10,6 +10,7 @@ import { Identity } from "../proto/gen/runevault/v1/identity_pb.ts";
 import { Metadata } from "../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultService } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { ensureAdminToken } from "../admin/mod.ts";
+import { RelayThread } from "../listeners/mod.ts";
 import type { AuditFace } from "../vault/audit/entry.ts";
 import type { Audit } from "../vault/audit/trail.ts";
 import {
@@ -142,6 +143,9 @@ export class Daemon {
     await this.#assertPrivateFiles();
     const isFirstStart = !(await exists(`${this.#config.dataDir}/runevault.db`));
     const vault = await this.#openVault();
+    // Before its ports are asked for: it starts while this thread does the rest.
+    const relay = new RelayThread({ folder: this.#config.dataDir, onDeath: (reason) => this.#relayDied(reason) });
+    this.#undo.push(() => relay.close());
     if (isFirstStart) await this.#makeRootToken(vault);
     await this.#makeFirstKeys(vault);
     const tls = await this.#prepareTls();
@@ -149,7 +153,7 @@ export class Daemon {
     this.#undo.push(() => facts.stop());
     this.#handleSignals(vault);
     const health = createHealth([VaultService.typeName, Metadata.typeName, Identity.typeName]);
-    const listeners = new Listeners(this.#logger, systemRandom);
+    const listeners = new Listeners(this.#logger, systemRandom, relay);
     this.#undo.push(() => listeners.close());
     facts.addresses = await listeners.open(this.#config, await this.#faces(vault, facts, health, tls));
     // Whoever waits for the feed must not hold up the listeners' end.
@@ -471,6 +475,12 @@ export class Daemon {
   #threadDied(reason: string): void {
     this.#logger.log("error", "grpc_thread_died", { reason });
     this.#stop.reject(new VaultError("internal", `A thread that serves gRPC died: ${reason}`));
+  }
+
+  /** Nobody can reach an HTTP port any more, nor this process through one. */
+  #relayDied(reason: string): void {
+    this.#logger.log("error", "relay_thread_died", { reason });
+    this.#stop.reject(new VaultError("internal", `The thread that relays HTTP connections died: ${reason}`));
   }
 
   /** Whether the last commit took effect is unknown: only a start that reads the store again can tell. */

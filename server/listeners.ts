@@ -5,7 +5,7 @@
  */
 
 import { type AdminHandler, type AdminParts, createAdminApp, listenAdminSocket, listenAdminTcp } from "../admin/mod.ts";
-import { HttpPort } from "../listeners/mod.ts";
+import { HttpPort, type RelayThread } from "../listeners/mod.ts";
 import { type Logger, type RandomSource, VaultError } from "../vault/mod.ts";
 import type { Config } from "./config.ts";
 import { DESCRIPTORS_LEFT_TO_OTHERS } from "./grpc/connection_table.ts";
@@ -48,10 +48,13 @@ export class Listeners {
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #logger: Logger;
   readonly #random: RandomSource;
+  readonly #relay: RelayThread;
 
-  constructor(logger: Logger, random: RandomSource) {
+  /** @param relay Where the HTTP ports are relayed; the admin socket, which only its owner may open, is not. */
+  constructor(logger: Logger, random: RandomSource, relay: RelayThread) {
     this.#logger = logger;
     this.#random = random;
+    this.#relay = relay;
   }
 
   /**
@@ -61,13 +64,12 @@ export class Listeners {
    */
   async open(config: Config, faces: Faces): Promise<Addresses> {
     const handler = createAdminApp(faces.admin);
-    const folder = config.dataDir;
-    const metrics = config.metrics === null
-      ? null
-      : await this.#openMonitoring(config.metrics, folder, faces.monitoring);
-    const admin = config.admin === null ? null : await this.#openAdmin(config.admin, folder, handler);
-    const socket = config.adminSocket === null ? null : await this.#openSocket(config, folder, handler);
-    const api = config.api === null ? null : await this.#openApi(config.api, folder, faces);
+    const [metrics, admin, socket, api] = await allOf(
+      config.metrics === null ? null : this.#openMonitoring(config.metrics, faces.monitoring),
+      config.admin === null ? null : this.#openAdmin(config.admin, handler),
+      config.adminSocket === null ? null : this.#openSocket(config, handler),
+      config.api === null ? null : this.#openApi(config.api, faces),
+    );
     const grpc = config.grpc === null ? null : await this.#openGrpc(config.grpc, config.workers, faces);
     return { grpc, api, admin, admin_socket: socket, metrics };
   }
@@ -77,13 +79,13 @@ export class Listeners {
     while (this.#closers.length > 0) await this.#closers.pop()!();
   }
 
-  async #openMonitoring(address: ListenAddress, folder: string, parts: MonitoringParts): Promise<string> {
+  async #openMonitoring(address: ListenAddress, parts: MonitoringParts): Promise<string> {
     const opened = await HttpPort.open({ hostname: address.host, port: address.port }, {
       name: "metrics",
       logger: this.#logger,
       handler: (request) => answerMonitoring(request, parts),
       onError: (error) => this.#answerFailure(error),
-      folder,
+      thread: this.#relay,
       places: MONITORING_PLACES,
       placesInside: MONITORING_PLACES_INSIDE,
     }).catch((cause) => {
@@ -98,26 +100,26 @@ export class Listeners {
     return new Response(null, { status: 500 });
   }
 
-  async #openAdmin(address: ListenAddress, folder: string, handler: AdminHandler): Promise<string> {
+  async #openAdmin(address: ListenAddress, handler: AdminHandler): Promise<string> {
     const listener = await listenAdminTcp(
       { hostname: address.host, port: address.port },
       handler,
       this.#logger,
-      folder,
+      this.#relay,
     );
     this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
     return listener.address;
   }
 
-  async #openSocket(config: Config, folder: string, handler: AdminHandler): Promise<string> {
+  async #openSocket(config: Config, handler: AdminHandler): Promise<string> {
     const group = config.adminSocketGroup;
     const address = { path: config.adminSocket!, groupId: group === undefined ? undefined : await groupId(group) };
-    const listener = await listenAdminSocket(address, handler, this.#logger, folder);
+    const listener = await listenAdminSocket(address, handler, this.#logger, config.dataDir);
     this.#closers.push(() => listener.shutdown(HTTP_GRACE_MS));
     return listener.address;
   }
 
-  async #openApi(address: ListenAddress, folder: string, { api: handler, tls }: Faces): Promise<string> {
+  async #openApi(address: ListenAddress, { api: handler, tls }: Faces): Promise<string> {
     const { host: hostname, port } = address;
     const listener = await listenApi({
       hostname,
@@ -125,7 +127,7 @@ export class Listeners {
       handler,
       logger: this.#logger,
       tls: tls.api?.material ?? null,
-      folder,
+      thread: this.#relay,
       countsTls: canServeGrpcOverTls(),
       morePlaces: (wanted) => spareDescriptors(wanted + DESCRIPTORS_LEFT_TO_OTHERS) - DESCRIPTORS_LEFT_TO_OTHERS,
     }).catch((cause) => {
@@ -143,6 +145,14 @@ export class Listeners {
     this.#closers.push(() => port.stop());
     return port.address;
   }
+}
+
+/** Waits for all, also where one fails: what the others open is then known, and can be closed. */
+async function allOf<T extends readonly unknown[]>(
+  ...openings: T
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(openings);
+  return await Promise.all(openings);
 }
 
 function cannotListen(flag: string, address: ListenAddress, cause: unknown): VaultError {

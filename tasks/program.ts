@@ -30,7 +30,7 @@ const PERMISSIONS = [
  * The bundle is not minified: the minifier takes a `using` whose variable is read once for a constant, and what it should
  * close stays open.
  */
-const SHAPE = ["--bundle", "--no-code-cache", "--unstable-net"];
+const SHAPE = ["--bundle", "--no-code-cache", "--unstable-net", "--unstable-worker-options"];
 
 /** Where `server/native_libraries.ts` looks for them inside the program. */
 const NATIVE = "dist/native";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpPort } from "../../listeners/mod.ts";
+import { HttpPort, type RelayThread } from "../../listeners/mod.ts";
 import type { Logger } from "../../vault/ports.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import type { ApiHandler } from "./api.ts";
@@ -35,6 +35,8 @@ export interface ApiListenerOptions {
   readonly tls: TlsMaterial | null;
   /** Where the listener may keep sockets of its own; see `HttpPortOptions`. */
   readonly folder?: string;
+  /** Where the connections are relayed; see `HttpPortOptions`. */
+  readonly thread?: RelayThread | undefined;
   /** How many of that many further connections there are descriptors for. */
   readonly morePlaces?: (wanted: number) => number;
   /** Whether the runtime's TLS servers tell of connections as they come. */
@@ -43,12 +45,13 @@ export interface ApiListenerOptions {
 
 /** Opens the port; rejects with what makes that impossible. */
 export async function listenApi(options: ApiListenerOptions): Promise<ApiListener> {
-  const { hostname, port, handler, logger, tls, folder, countsTls, morePlaces } = options;
+  const { hostname, port, handler, logger, tls, folder, countsTls, morePlaces, thread } = options;
   if (tls !== null && !countsTls) return listenWithoutPlaces(options, tls);
   const opened = await HttpPort.open({ hostname, port }, {
     name: "api",
     logger,
     folder,
+    thread,
     places: PLACES,
     placesInside: PLACES,
     ...(morePlaces === undefined ? {} : { morePlaces }),

@@ -1,0 +1,91 @@
+/**
+ * The connections from a port's relay to the servers behind it: together they have a fixed number of places, and a server
+ * that nobody has used for long is given back.
+ *
+ * @module
+ */
+
+import { connect, type Socket } from "node:net";
+
+/** Servers that are kept for peers who may come again; each costs a descriptor. */
+const RESTING_SERVERS = 8;
+
+/** Who opens the servers behind, one for each peer address. */
+export interface InsideServers {
+  /** Resolves to the path of the unix socket on which the peer's server listens. */
+  open(peer: string): Promise<string>;
+  /** Told once no connection of the peer is left, and many others have come since. */
+  close(peer: string): void;
+}
+
+/** A connection to one of them. */
+export interface InsideConnection {
+  readonly socket: Socket;
+  /** Closes it, which gives its place back. Safe to repeat. */
+  end(): void;
+}
+
+interface Served {
+  readonly peer: string;
+  readonly path: Promise<string>;
+  connections: number;
+}
+
+/** The places of one port. */
+export class InsidePlaces {
+  readonly #servers: InsideServers;
+  /** Those that were used last stand last. */
+  readonly #served = new Map<string, Served>();
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(places: number, servers: InsideServers) {
+    this.#free = places;
+    this.#servers = servers;
+  }
+
+  /** How many wait for a place. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Connects for a peer as soon as there is a place; who asked first comes first. Rejects where there is no server. */
+  async connect(peer: string): Promise<InsideConnection> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    const served = this.#use(peer);
+    try {
+      const socket = connect({ path: await served.path });
+      socket.once("close", () => this.#leave(served));
+      return { socket, end: () => void socket.destroy() };
+    } catch (error) {
+      if (this.#served.get(peer) === served) this.#served.delete(peer);
+      this.#leave(served);
+      throw error;
+    }
+  }
+
+  #use(peer: string): Served {
+    const served = this.#served.get(peer) ?? { peer, path: this.#servers.open(peer), connections: 0 };
+    served.connections++;
+    this.#served.delete(peer);
+    this.#served.set(peer, served);
+    return served;
+  }
+
+  #leave(served: Served): void {
+    served.connections--;
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+    if (served.connections === 0) this.#closeLongUnused();
+  }
+
+  #closeLongUnused(): void {
+    const resting = [...this.#served.values()].filter(({ connections }) => connections === 0);
+    for (const { peer } of resting.slice(0, -RESTING_SERVERS)) {
+      this.#served.delete(peer);
+      this.#servers.close(peer);
+    }
+  }
+}
