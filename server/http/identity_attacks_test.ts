@@ -336,6 +336,9 @@ Deno.test("a forged JWT is never active: no algorithm, the public key as a secre
       "a.b.c",
     ];
     for (const one of forged) equal(await active(one), false, one.slice(0, 40));
+    // RFC 7515 §2: no padding, no other alphabet, no bits left over; a list of refused texts would miss the twins.
+    const twins = [`${jwt}==`, jwt.replace(/.$/, (last) => String.fromCharCode(last.charCodeAt(0) ^ 1)), `${jwt}\n`];
+    for (const one of twins) equal(await active(one), false, "a second spelling of a good token");
     await api.must("POST", "identity/oidc/config", { issuer: "https://other.example:8200" });
     equal(await active(jwt), false, "another issuer");
     ok(jwks.keys.every((key: Record<string, unknown>) => key["d"] === undefined && key["p"] === undefined));

@@ -242,3 +242,56 @@ Deno.test("S12: who may set passwords sets none of a user who may do more, by no
     equal((await set("chief/password", { password: "new" })).status, 204);
   });
 });
+
+Deno.test("S12: a token role lends nobody more than its writer has, unless that one has sudo", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("mallory", "boss");
+    const roles = (more: string) => `path "auth/token/roles/*" { capabilities = ["create", "update"${more}] }`;
+    await api.policy("roles", `${roles("")}\npath "auth/token/create/*" { capabilities = ["update"] }`);
+    await api.policy("chief", roles(', "sudo"'));
+    await api.must("POST", "auth/userpass/users/mallory", { policies: ["roles"] });
+    await api.must("POST", "auth/userpass/users/boss", { policies: ["chief"] });
+    const [mallory, boss] = [(await api.login("mallory")).client_token, (await api.login("boss")).client_token];
+    const write = async (token: string, name: string, body: unknown) =>
+      (await api.call("POST", `auth/token/roles/${name}`, { token, body })).status;
+    for (
+      const more of [
+        { allowed_policies: ["roles", "chief"] },
+        { allowed_policies: " Chief" },
+        { allowed_policies_glob: ["ch*"] },
+        { token_period: "24h" },
+      ]
+    ) {
+      equal(await write(mallory, "r", more), 403, JSON.stringify(more));
+      equal((await api.operator("GET", "auth/token/roles/r")).status, 404, "nothing was written");
+    }
+    equal(await write(mallory, "own", { allowed_policies: ["roles", "default"], orphan: true }), 204);
+    equal(await write(mallory, "none", { token_explicit_max_ttl: "1h" }), 204);
+    equal(await write(boss, "great", { allowed_policies_glob: "*", disallowed_policies: "chief" }), 204);
+    equal(await write(mallory, "great", { disallowed_policies: [] }), 403, "what another's role holds back");
+    const child = { token: mallory, body: { policies: ["chief"] } };
+    for (const name of ["own", "none"]) {
+      equal((await api.call("POST", `auth/token/create/${name}`, child)).status, 400, name);
+    }
+  });
+});
+
+Deno.test("S11: who may write entities gives none another name without sudo, for policies speak by it", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("helper", "alice", "accomplice");
+    await api.policy("desk", `path "identity/entity*" { capabilities = ["create", "read", "update", "patch"] }`);
+    await api.must("POST", "auth/userpass/users/helper", { policies: ["desk"] });
+    const { client_token: token } = await api.login("helper");
+    const [alice, accomplice] = [await api.login("alice"), await api.login("accomplice")];
+    const headers = { "content-type": "application/merge-patch+json" };
+    const rename = async (method: string, path: string, body: unknown) =>
+      (await api.call(method, path, { token, body, headers })).status;
+    equal(await rename("POST", `identity/entity/id/${alice.entity_id}`, { name: "moved" }), 403);
+    equal(await rename("POST", "identity/entity", { id: accomplice.entity_id, name: "free" }), 403);
+    equal(await rename("PATCH", `identity/entity/id/${accomplice.entity_id}`, { name: "free" }), 403);
+    equal(await rename("POST", `identity/entity/id/${alice.entity_id}`, { name: "alice", metadata: { a: "b" } }), 204);
+    const { name, metadata } = await api.must("GET", `identity/entity/id/${alice.entity_id}`);
+    deepEqual([name, metadata], ["alice", { a: "b" }]);
+    await api.must("POST", `identity/entity/id/${alice.entity_id}`, { name: "moved" });
+  });
+});

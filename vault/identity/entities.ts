@@ -149,7 +149,7 @@ export class Entities {
 
   #planNew(input: EntityInput, author: Author): Plan<WrittenEntity> {
     if (input.cas !== undefined && input.cas !== 0) throw staleVersion(0);
-    assertMaySay(input, author);
+    assertMaySay(input, author, false);
     if (input.name !== undefined) this.#assertName(input.name, undefined);
     const record: UserRecord = {
       ...this.newRecord(input.name),
@@ -172,8 +172,9 @@ export class Entities {
     if (input.cas !== undefined && input.cas !== version) throw staleVersion(version);
     assertMayEnable(before, input);
     const isOwn = isOwnWrite(before, author);
-    if (isOwn) assertMetadataAlone(input, this.#index.nameOf(before));
-    else assertMaySay(input, author);
+    const isRenaming = input.name !== undefined && foldName(input.name) !== foldName(this.#index.nameOf(before));
+    if (isOwn) assertMetadataAlone(input, isRenaming);
+    else assertMaySay(input, author, isRenaming);
     const renamed = input.name === undefined || input.name === this.#index.nameOf(before)
       ? {}
       : this.#rename(before, input.name);
@@ -259,16 +260,18 @@ function metadataAfter(before: Metadata, { metadata }: EntityInput, author: Auth
 }
 
 /** With any other field a user could give themselves rights, or another's name. */
-function assertMetadataAlone({ name, policies, disabled }: EntityInput, ownName: string): void {
-  const isRenaming = name !== undefined && foldName(name) !== foldName(ownName);
+function assertMetadataAlone({ policies, disabled }: EntityInput, isRenaming: boolean): void {
   if (!isRenaming && policies === undefined && disabled === undefined) return;
   throw new VaultError("permission_denied", "of your own entity you may change the metadata alone");
 }
 
-/** S12: without `sudo` nobody gives policies or takes access away. */
-function assertMaySay({ policies, disabled }: EntityInput, { hasSudo }: Author): void {
-  if (hasSudo || policies === undefined && disabled === undefined) return;
-  throw new VaultError("permission_denied", "setting policies or disabled of an entity needs sudo on its path");
+/** S12: without `sudo` nobody gives policies, takes access away, or moves the name by which policies speak of somebody. */
+function assertMaySay({ policies, disabled }: EntityInput, { hasSudo }: Author, isRenaming: boolean): void {
+  if (hasSudo || !isRenaming && policies === undefined && disabled === undefined) return;
+  throw new VaultError(
+    "permission_denied",
+    "setting policies, disabled or another name of an entity needs sudo on its path",
+  );
 }
 
 /** A cut-off has a reason and a way back of its own; a write that happens to say `disabled: false` must not undo it. */

@@ -51,11 +51,16 @@ export class TokenRoles {
   /**
    * Makes a role, or changes what is given of one.
    *
+   * @param assertMayWrite Throws where the writer may not have written the role as it was, or as it comes out.
    * @throws {VaultError} `invalid_argument`.
    */
-  put(name: string, { params, ...input }: TokenRoleInput): Promise<void> {
+  put(
+    name: string,
+    { params, ...input }: TokenRoleInput,
+    assertMayWrite: (role: TokenRoleRecord) => void = () => {},
+  ): Promise<void> {
     return this.#writer.change(() => {
-      const before = this.get(name) ?? {
+      const before: TokenRoleRecord = this.get(name) ?? {
         name,
         allowedPolicies: [],
         allowedPoliciesGlob: [],
@@ -71,6 +76,7 @@ export class TokenRoles {
       if (!/^[A-Za-z0-9_./-]{0,128}$/.test(record.pathSuffix)) {
         throw new VaultError("invalid_argument", "given role path suffix contains invalid characters");
       }
+      for (const role of [before, record]) assertMayWrite(role);
       return { writes: [{ kind: "token_role", key: name, value: record }], result: () => {} };
     });
   }

@@ -8,7 +8,8 @@ import { VaultError } from "../../../vault/errors.ts";
 import type { TokenRoleInput, TokenRoles } from "../../../vault/service_tokens/token_roles.ts";
 import type { TokenRoleRecord } from "../../../vault/storage/identity_records.ts";
 import { bool, commaList, text, type Values } from "../fields.ts";
-import { type Route, route } from "../route.ts";
+import { assertMayGive } from "../given_policies.ts";
+import { type ApiRequest, type Route, route } from "../route.ts";
 import { TOKEN_PARAMS, tokenParamsBody, tokenParamsOf } from "../token_params.ts";
 
 const ROLE = {
@@ -43,8 +44,8 @@ export function tokenRoleRoutes(roles: TokenRoles): Route[] {
         const role = roles.get(params["name"]!);
         return role === undefined ? null : { data: bodyOf(role) };
       },
-      write: async ({ params, values }) => {
-        await roles.put(params["name"]!, inputOf(values));
+      write: async (request) => {
+        await roles.put(request.params["name"]!, inputOf(request.values), (role) => assertMayLend(request, role));
         return null;
       },
       delete: async ({ params }) => {
@@ -53,6 +54,16 @@ export function tokenRoleRoutes(roles: TokenRoles): Route[] {
       },
     }),
   ];
+}
+
+/** S12: whoever writes a role can make tokens by it, so without `sudo` it gives what its writer has and could make anyway. */
+function assertMayLend(request: Pick<ApiRequest, "hasSudo" | "caller">, role: TokenRoleRecord): void {
+  assertMayGive(request, role.allowedPolicies);
+  if (request.hasSudo || role.allowedPoliciesGlob.length === 0 && role.params.period === 0) return;
+  throw new VaultError(
+    "permission_denied",
+    "a role with allowed_policies_glob or token_period needs sudo on this path",
+  );
 }
 
 function inputOf(values: Values<typeof ROLE>): TokenRoleInput {

@@ -15,6 +15,7 @@ import { policiesOf, type UserpassLogin } from "../../../vault/userpass/login.ts
 import type { UserpassService } from "../../../vault/userpass/userpass_service.ts";
 import { authBlock } from "../auth_block.ts";
 import { commaList, duration, int, text, type Values } from "../fields.ts";
+import { assertMayGive } from "../given_policies.ts";
 import { type ApiAnswer, type ApiRequest, type Backend, type Route, route } from "../route.ts";
 import { type AssertNoneNamed, assertNoRoleName, FORCE } from "./role_names.ts";
 import { TOKEN_PARAMS, tokenParamsBody, tokenParamsOf } from "../token_params.ts";
@@ -239,12 +240,6 @@ function assertNoMorePowerful(
 function policiesOfEntity(entityId: string | undefined, identity: Identity): readonly string[] {
   const entity = entityId === undefined ? undefined : identity.followed(entityId);
   return entity === undefined ? [] : identity.policiesOf(entity);
-}
-
-/** S12: without `sudo` nobody gives what they don't have. */
-function assertMayGive({ hasSudo, caller }: Pick<ApiRequest, "hasSudo" | "caller">, policies: readonly string[]): void {
-  if (hasSudo || policies.every((name) => name === "default" || caller.policies.includes(name))) return;
-  throw new VaultError("permission_denied", "giving policies beyond your own needs sudo on this path");
 }
 
 function paramsOf(values: Values<typeof USER>): Partial<TokenParams> {
