@@ -26,6 +26,8 @@ const SHORT_NAMES = new Set([
 /** Not allowed to look into `mysql.user`, or to lock accounts. */
 const NO_RIGHT = new Set([1044, 1142, 1227, 1370]);
 const NO_SUCH_THREAD = 1094;
+/** The driver's word for a server that asks for what {@link isUnheard} doesn't allow. */
+const NOT_IN_THE_CLEAR = "MYSQL_CLEAR_PASSWORD_NOT_ENABLED";
 const SYNTAX_ERROR = 1064;
 const NO_SUCH_ACCOUNT = 1396;
 const SESSIONS = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?";
@@ -83,13 +85,10 @@ class MysqlServer implements DatabaseServer {
       // Where we may not look, it is taken to be where accounts are made by default.
       const hosts = await hostsOf(session, username) ?? ["%"];
       if (hosts.length === 0) return { wasThere: false, hasEndedSessions: true };
-      for (const host of hosts) await lock(session, username, host);
-      const hasEndedSessions = await this.#endSessions(session, username);
+      const account: Account = { names: hosts.map(() => "?@?").join(), values: hosts.flatMap((h) => [username, h]) };
+      const hasEndedSessions = await this.#lockOut(session, username, account);
       if (statements.length > 0) await runAll(session, statements);
-      else {await session.query(
-          `DROP USER IF EXISTS ${hosts.map(() => "?@?").join()}`,
-          hosts.flatMap((h) => [username, h]),
-        );}
+      else await session.query(`DROP USER IF EXISTS ${account.names}`, account.values);
       return { wasThere: true, hasEndedSessions };
     });
   }
@@ -98,10 +97,14 @@ class MysqlServer implements DatabaseServer {
     await this.#pool.end();
   }
 
-  async #endSessions(session: Session, username: string): Promise<boolean> {
-    if (!(this.#seesSessions ??= await maySeeSessions(session))) return false;
+  /** Locks the account, then ends its sessions; false: not all of them, as the right is missing. */
+  async #lockOut(session: Session, username: string, account: Account): Promise<boolean> {
+    if (!(this.#seesSessions ??= await maySeeSessions(session))) {
+      await lock(session, account);
+      return false;
+    }
     let hasEnded = true;
-    for (const { id } of await session.query(SESSIONS, [username])) {
+    for (const { id } of await lockedSessions(session, username, account)) {
       hasEnded = await kill(session, Number(id)) && hasEnded;
     }
     return hasEnded;
@@ -155,7 +158,8 @@ class MysqlServer implements DatabaseServer {
       idleTimeout: (this.#settings.maxConnectionLifetime || 60) * 1000,
       maxIdle: this.#settings.maxOpenConnections,
       waitForConnections: true,
-      multipleStatements: false,
+      multipleStatements: true,
+      enableCleartextPlugin: isUnheard(places[this.#place]!, ssl),
     });
   }
 }
@@ -164,14 +168,33 @@ class MysqlServer implements DatabaseServer {
 class Session {
   constructor(readonly connection: mysql.PoolConnection) {}
 
+  /** The rows of one statement. */
   async query(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
-    const [rows] = await this.connection.query({ sql, values: [...values], timeout: QUERY_TIMEOUT_MS });
-    return Array.isArray(rows) ? rows as Row[] : [];
+    return rowsOf(await this.#ask(sql, values));
+  }
+
+  /**
+   * The rows of the last of several statements, which go in one message: the server runs them in order, up to the first that
+   * fails. Each semicolon has a line of its own, as a statement may end in a comment.
+   */
+  async queryAll(statements: readonly string[], values: readonly unknown[] = []): Promise<readonly Row[]> {
+    if (statements.length === 1) return await this.query(statements[0]!, values);
+    const answers = await this.#ask(statements.join("\n;\n"), values);
+    return Array.isArray(answers) ? rowsOf(answers.at(-1)) : [];
+  }
+
+  async #ask(sql: string, values: readonly unknown[]): Promise<unknown> {
+    const [answer] = await this.connection.query({ sql, values: [...values], timeout: QUERY_TIMEOUT_MS });
+    return answer;
   }
 }
 
+function rowsOf(answer: unknown): readonly Row[] {
+  return Array.isArray(answer) ? answer as Row[] : [];
+}
+
 async function runAll(session: Session, statements: readonly string[]): Promise<void> {
-  for (const sql of statements) await session.query(sql);
+  if (statements.length > 0) await session.queryAll(statements);
 }
 
 /** The hosts that an account may come from; undefined where the right to look is missing. */
@@ -185,13 +208,37 @@ async function hostsOf(session: Session, username: string): Promise<string[] | u
   }
 }
 
-async function lock(session: Session, username: string, host: string): Promise<void> {
+/** One account at each of its hosts, as `?@?,?@?`, and what stands for the question marks. */
+interface Account {
+  readonly names: string;
+  readonly values: readonly string[];
+}
+
+/** The sessions of an account that was locked before anybody looked: one that ends before that comes back. */
+async function lockedSessions(session: Session, username: string, account: Account): Promise<readonly Row[]> {
   try {
-    await session.query("ALTER USER ?@? ACCOUNT LOCK", [username, host]);
+    return await session.queryAll([lockOf(account), SESSIONS], [...account.values, username]);
   } catch (error) {
-    // Servers before MySQL 5.7 and MariaDB 10.4 know no locks; what follows drops the account all the same.
-    if (![SYNTAX_ERROR, NO_SUCH_ACCOUNT, ...NO_RIGHT].includes(numberOf(error))) throw error;
+    if (!isUnlockable(error)) throw error;
+    return await session.query(SESSIONS, [username]);
   }
+}
+
+async function lock(session: Session, account: Account): Promise<void> {
+  try {
+    await session.query(lockOf(account), account.values);
+  } catch (error) {
+    if (!isUnlockable(error)) throw error;
+  }
+}
+
+function lockOf({ names }: Account): string {
+  return `ALTER USER ${names} ACCOUNT LOCK`;
+}
+
+/** Servers before MySQL 5.7 and MariaDB 10.4 know no locks; what follows drops the account all the same. */
+function isUnlockable(error: unknown): boolean {
+  return [SYNTAX_ERROR, NO_SUCH_ACCOUNT, ...NO_RIGHT].includes(numberOf(error));
 }
 
 async function maySeeSessions(session: Session): Promise<boolean> {
@@ -225,6 +272,11 @@ function tlsOf({ tlsCa, tlsCertificateKey, tlsSkipVerify }: ConnectionSettings, 
   };
 }
 
+/** Whether nobody on the way could read a password that a server wants as it is, as those that ask PAM or LDAP do. */
+function isUnheard(place: MysqlAddress["places"][number], ssl: ReturnType<typeof tlsOf>): boolean {
+  return "socketPath" in place || ssl?.rejectUnauthorized === true;
+}
+
 /** Whether a server said it, rather than nobody. */
 function isAnswer(error: unknown): boolean {
   return numberOf(error) > 0;
@@ -249,6 +301,9 @@ function messageOf(thrown: unknown): string {
   const { code, errno, sqlState, sqlMessage, message, address, port } = thrown as DriverError;
   if (errno !== undefined && errno > 0 && sqlMessage !== undefined) {
     return `Error ${errno} (${sqlState ?? "HY000"}): ${sqlMessage}`;
+  }
+  if (code === NOT_IN_THE_CLEAR) {
+    return "the server asks for the password in the clear, which goes over TLS or a unix socket alone";
   }
   if (code === "ECONNREFUSED") return `dial tcp ${address ?? "?"}:${port ?? "?"}: connect: connection refused`;
   return message || code || "the server can't be reached";

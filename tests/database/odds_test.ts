@@ -82,6 +82,21 @@ async function pgWithoutSignals(it: Parameters<Parameters<typeof databaseTest>[1
   await it.connect();
 }
 
+databaseTest("an account at several hosts is locked and dropped at all of them", async (it) => {
+  if (it.server.kind === "postgresql") return;
+  await it.role("two", {
+    creation_statements: [
+      ...it.server.creation,
+      "CREATE USER '{{name}}'@'127.0.0.1' IDENTIFIED BY '{{password}}' -- too",
+    ],
+  });
+  const { leaseId, username, password } = await it.issue("two", await it.user("alice"));
+  deepEqual(await it.accounts(), [username, username]);
+  const answers = await it.server.session(username, password);
+  equal((await it.api.operator("PUT", "sys/leases/revoke", { lease_id: leaseId })).status, 204);
+  deepEqual([await it.accounts(), await answers()], [[], false]);
+});
+
 databaseTest("what an account owned goes to the vault's account, and doesn't keep it", async (it) => {
   if (it.server.kind === "mysql") return;
   await it.server.admin("GRANT CREATE, USAGE ON SCHEMA public TO vaultadmin WITH GRANT OPTION");

@@ -9,7 +9,7 @@ import { HclBody, HclProblem, parseHcl } from "../policies/hcl.ts";
 import type { RandomSource } from "../ports.ts";
 import type { VaultState } from "../state.ts";
 import type { Writer } from "../writer.ts";
-import { randomBelow, randomText, shuffled } from "./random_text.ts";
+import { randomText, shuffled } from "./random_text.ts";
 
 const MIN_LENGTH = 4;
 const MAX_LENGTH = 100;
@@ -52,9 +52,8 @@ export function parsePasswordPolicy(text: string): PasswordRules {
 /** A password by a policy. */
 export function passwordBy({ length, rules }: PasswordRules, random: RandomSource): string {
   const needed = rules.map(({ charset, min }) => randomText(random, min, charset)).join("");
-  const all = [...new Set(rules.flatMap(({ charset }) => [...charset]))];
-  const rest = Array.from({ length: length - [...needed].length }, () => all[randomBelow(random, all.length)]!);
-  return shuffled(random, needed + rest.join(""));
+  const all = [...new Set(rules.flatMap(({ charset }) => [...charset]))].join("");
+  return shuffled(random, needed + randomText(random, length - [...needed].length, all));
 }
 
 /** The policies that are stored. */

@@ -12,27 +12,55 @@ const UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LOWER = UPPER.toLowerCase();
 const DIGITS = "0123456789";
 
-/** A whole number from 0 to `below` - 1, each as likely as the others. */
-export function randomBelow(random: RandomSource, below: number): number {
-  const range = 2 ** 32;
-  const limit = range - range % below;
-  for (;;) {
-    const drawn = new DataView(random.bytes(4).buffer).getUint32(0);
-    if (drawn < limit) return drawn % below;
+/** Draws whole numbers from random bytes that were taken together: to ask for four at a time costs more than the rest. */
+class Draws {
+  readonly #random: RandomSource;
+  #bytes: DataView<ArrayBufferLike>;
+  #at = 0;
+
+  constructor(random: RandomSource, expected: number) {
+    this.#random = random;
+    this.#bytes = viewOf(random.bytes(expected * 4));
   }
+
+  /** A whole number from 0 to `limit` - 1, each as likely as the others. */
+  below(limit: number): number {
+    const range = 2 ** 32;
+    const fair = range - range % limit;
+    for (;;) {
+      const drawn = this.#next();
+      if (drawn < fair) return drawn % limit;
+    }
+  }
+
+  #next(): number {
+    if (this.#at === this.#bytes.byteLength) {
+      this.#bytes = viewOf(this.#random.bytes(4));
+      this.#at = 0;
+    }
+    const drawn = this.#bytes.getUint32(this.#at);
+    this.#at += 4;
+    return drawn;
+  }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 /** So many characters of a set. */
 export function randomText(random: RandomSource, length: number, charset = ALPHANUMERIC): string {
   const characters = [...charset];
-  return Array.from({ length }, () => characters[randomBelow(random, characters.length)]!).join("");
+  const draws = new Draws(random, length);
+  return Array.from({ length }, () => characters[draws.below(characters.length)]!).join("");
 }
 
 /** The same characters in another order, each order as likely as the others (Fisher and Yates). */
 export function shuffled(random: RandomSource, text: string): string {
   const characters = [...text];
+  const draws = new Draws(random, Math.max(0, characters.length - 1));
   for (let i = characters.length - 1; i > 0; i--) {
-    const j = randomBelow(random, i + 1);
+    const j = draws.below(i + 1);
     [characters[i], characters[j]] = [characters[j]!, characters[i]!];
   }
   return characters.join("");
