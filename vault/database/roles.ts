@@ -49,8 +49,7 @@ export class DatabaseRoles {
 
   /** Whether any mount has a role that a user of this name would be taken for (S15). */
   isNameOfSome(name: string): boolean {
-    const folded = name.toLowerCase();
-    return [...this.#state.table("database_role").values()].some((role) => role.name.toLowerCase() === folded);
+    return foldedRoleNames(this.#state).has(name.toLowerCase());
   }
 
   /**
@@ -133,6 +132,11 @@ export class DatabaseRoles {
       ...(userBound === undefined ? {} : { userBound }),
     };
   }
+}
+
+/** The names of all database roles, in lower case: whoever is called like one would be given what it gives (S15). */
+export function foldedRoleNames(state: VaultState): ReadonlySet<string> {
+  return new Set([...state.table("database_role").values()].map(({ name }) => name.toLowerCase()));
 }
 
 /** The only kind of credential that accounts are made with. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { foldedRoleNames } from "../database/roles.ts";
 import { DAY_MS, lastValidDay, utcDay } from "../dates.ts";
 import { VaultError } from "../errors.ts";
 import { newEntityId } from "../ids.ts";
@@ -138,10 +139,14 @@ function tokenChanges(document: Document<"tokens">, basis: EditBasis, roles: Rea
   const changes: Change[] = [];
   const named = new Set<string>();
   const newcomers = new Set<string>();
+  const ofDatabases = foldedRoleNames(basis.state);
   for (const row of document.rows) {
     named.add(row.user);
     if (!roles.has(row.role)) throw failAt(document.path, row.line, `unknown role ${quoteName(row.role)}`);
-    if (basis.state.userByName(row.user) === undefined) assertNewcomer(row, document, basis.state, newcomers);
+    if (basis.state.userByName(row.user) === undefined) {
+      assertNoDatabaseRole(row, document, ofDatabases);
+      assertNewcomer(row, document, basis.state, newcomers);
+    }
     const change = tokenChange(row, basis, document);
     if (change !== null) changes.push(change);
   }
@@ -161,6 +166,13 @@ function assertNewcomer(row: TokenRow, document: Document, state: VaultState, ne
     throw failAt(document.path, row.line, message);
   }
   newcomers.add(folded);
+}
+
+/** S15; also for old files: what the role gives is no less for that. */
+function assertNoDatabaseRole({ user, line }: TokenRow, { path }: Document, ofDatabases: ReadonlySet<string>): void {
+  if (!ofDatabases.has(user.toLowerCase())) return;
+  const hint = "nothing was changed; take another name, or `runevault token issue --force` if it is meant";
+  throw failAt(path, line, `${quoteName(user)} is the name of a database role`, hint);
 }
 
 function tokenChange(row: TokenRow, basis: EditBasis, document: Document): Change | null {
@@ -242,9 +254,11 @@ function atLine(path: string, line: number, check: () => void): void {
   }
 }
 
-function failAt(path: string, line: number, message: string): VaultError {
-  return new VaultError("config_invalid", `${path}, line ${line}: ${message}`, {
-    hint: "nothing was changed; correct the file",
-    data: { line },
-  });
+function failAt(
+  path: string,
+  line: number,
+  message: string,
+  hint = "nothing was changed; correct the file",
+): VaultError {
+  return new VaultError("config_invalid", `${path}, line ${line}: ${message}`, { hint, data: { line } });
 }

@@ -48,6 +48,24 @@ async function refusedEdit(it: TestVault, change: (text: string) => string, reas
   await it.vault.files.discard("tokens");
 }
 
+Deno.test("S15: no edited file makes a user who is called like a database role", async () => {
+  await withVault({}, async (it) => {
+    await it.issue("kept");
+    await it.issue("reader");
+    const role = { connection: "main", creation: ["CREATE USER '{{name}}'"] };
+    for (const name of ["DBA", "reader"]) await it.vault.engine.database.roles.write("database_1", name, role);
+    await refusedEdit(
+      it,
+      (text) => text + hashedRow("dba", "evt_0123456789abcdef0123456789abcdef"),
+      /"dba" is the name of a/,
+    );
+    await editTokens(it, (text) => withoutRow(text, "kept"));
+    const after = await it.tokensFile();
+    const kept = ["reader", "kept"].map((user) => after.includes(`user: ${user}\n`));
+    assert.deepEqual(kept, [true, false], "whoever was called so before stays");
+  });
+});
+
 Deno.test("an edit of the newest generation is applied as a set of changes, in one commit, each logged", async () => {
   await withVault({}, async (it) => {
     const kept = await it.issue("kept");
