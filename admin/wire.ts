@@ -143,6 +143,8 @@ export interface PendingRow {
 /** Something that can't be taken back. */
 export interface HeldRow {
   readonly what: string;
+  /** Where a database password is read. */
+  readonly path?: string;
   readonly since: string | null;
   readonly rows?: number;
   readonly remedy: string;

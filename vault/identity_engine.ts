@@ -5,6 +5,7 @@
  */
 
 import { CutOff } from "./cutoff/cut_off.ts";
+import type { ReadPassword } from "./cutoff/held.ts";
 import { LeasedAccounts } from "./cutoff/leased_accounts.ts";
 import { DatabaseEngine } from "./database/database_engine.ts";
 import type { DatabasePlugin } from "./database/ports.ts";
@@ -135,7 +136,8 @@ export class IdentityEngine {
       maxLeases: around.maxLeases,
     });
     const elsewhere = new LeasedAccounts(this.database.leases);
-    this.cutOff = new CutOff({ ...around, identity, tokens, accounts, elsewhere });
+    const passwordsReadBy = (entityId: string) => this.#passwordsReadBy(entityId);
+    this.cutOff = new CutOff({ ...around, identity, tokens, accounts, elsewhere, passwordsReadBy });
     mounts.addDisableHook((
       mount,
     ) => [...users.planEndOfMount(mount), ...tokens.endings.planEndOfMount(mount.accessor)]);
@@ -164,6 +166,13 @@ export class IdentityEngine {
     inBackground("end_revocations", () => this.revocationFeed.start(mayCommit, onFailure("revocations")));
     if (options.pauseRevocation) this.database.pause();
     else inBackground("expire_leases", () => this.database.start(mayCommit));
+  }
+
+  #passwordsReadBy(entityId: string): ReadPassword[] {
+    return this.database.staticRoles.known.of(entityId).map(({ mountAccessor, role, since }) => {
+      const mountPath = this.mounts.byAccessor(mountAccessor)?.path ?? "";
+      return { mountPath, role, since };
+    });
   }
 
   /** Stops what happens by itself and lets go of threads and connections. */

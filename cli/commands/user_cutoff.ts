@@ -76,13 +76,17 @@ function showOperator(name: string | null): string | null {
   return name === null ? null : `the operator ${name}; if it is the same person: runevault operator remove ${name}`;
 }
 
-/** `still held by X: data key since T, shared index key since T, score rows N`, and a line for each remedy. */
+/** `still held by X: data key since T, score rows N, database password P since T`, and a line for each remedy. */
 function showHeld({ user, held }: CutOffBody): string {
   if (held.length === 0) return `still held by ${escapeControls(user)}: nothing\n`;
-  const remedies = held.map(({ what, remedy }) => `  ${what}: ${escapeControls(remedy)}\n`);
+  const remedies = held.map((row) => `  ${nameOf(row)}: ${escapeControls(row.remedy)}\n`);
   return `still held by ${escapeControls(user)}: ${held.map(showThing).join(", ")}\n${remedies.join("")}`;
 }
 
-function showThing({ what, since, rows }: HeldRow): string {
-  return rows === undefined ? `${what} since ${since}` : `${what} ${rows}`;
+function showThing(row: HeldRow): string {
+  return row.rows === undefined ? `${nameOf(row)} since ${row.since}` : `${nameOf(row)} ${row.rows}`;
+}
+
+function nameOf({ what, path }: HeldRow): string {
+  return path === undefined ? what : `${what} ${escapeControls(path)}`;
 }

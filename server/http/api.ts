@@ -93,6 +93,8 @@ export interface ApiParts {
   /** Writes why a request was denied to the log; the wire never says. */
   explainDenial(caller: ApiCaller, access: Access, requestId: string): void;
   wrap(wrapping: Wrapping): Promise<WrapInfo>;
+  /** Ends what was leased with an answer that nobody gets; never rejects. */
+  takeBack(leaseId: string): Promise<void>;
   observe(finished: FinishedRequest): void;
   monotonic(): number;
 }
@@ -122,6 +124,8 @@ interface Progress {
   incoming?: Incoming;
   target?: Target;
   caller?: ApiCaller;
+  /** What was leased with the answer. */
+  leaseId?: string | undefined;
   /** Why it was not answered as it asked. */
   failure?: unknown;
 }
@@ -292,6 +296,7 @@ function run(handler: Handler, { request, peer, progress, parts, operation, hasS
   });
   return chain(handler(handled), (result) => {
     describeMade(progress.audited!, result);
+    if (result !== null && "lease" in result) progress.leaseId = result.lease?.id;
     if (result === null) return nothing(operation, handled, progress);
     handled.warnOfIgnored();
     const isRaw = "raw" in result;
@@ -383,8 +388,9 @@ function assertRootNamespace({ headers, url }: Request): void {
   throw new HttpProblem(404, ["namespace not found"]);
 }
 
-function failed(thrown: unknown, progress: Progress, { logger }: ApiParts): Reply {
+function failed(thrown: unknown, progress: Progress, { logger, takeBack }: ApiParts): Reply {
   progress.failure = thrown;
+  if (progress.leaseId !== undefined) void takeBack(progress.leaseId);
   const problem = thrown instanceof HttpProblem ? thrown : translated(thrown, progress, logger);
   const data = problem.status === 400 ? dataOf(thrown) : undefined;
   const body = data === undefined ? { errors: problem.errors } : { errors: problem.errors, data };

@@ -65,6 +65,7 @@ function apiWith(more: Partial<ApiParts> = {}) {
       const { ttlSeconds: ttl, path: creation_path } = wrapping;
       return Promise.resolve({ token: "w", accessor: "a", ttl, creation_time: "now", creation_path });
     },
+    takeBack: () => Promise.resolve(),
     observe: (one) => finished.push(one),
     monotonic: () => 0,
     ...more,

@@ -7,7 +7,7 @@
 import type { Audit } from "../../vault/audit/trail.ts";
 import type { TrailReader } from "../../vault/audit/trail_reader.ts";
 import type { IdentityEngine } from "../../vault/identity_engine.ts";
-import { VaultError } from "../../vault/errors.ts";
+import { asVaultError, VaultError } from "../../vault/errors.ts";
 import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
 import { type ApiHandler, createIdentityApi, type FinishedRequest } from "./api.ts";
@@ -96,6 +96,11 @@ export function createVaultApi(parts: IdentityApiParts): ApiHandler {
       });
     },
     wrap: async (toWrap) => wrapInfoOf(await wrapping.wrap(toWrap)),
+    takeBack: (leaseId) =>
+      engine.database.leases.takeBack(leaseId).catch((error: unknown) =>
+        // It ends with its token, or with its TTL.
+        logger.log("error", "lease_not_taken_back", { lease_id: leaseId, reason: asVaultError(error).message })
+      ),
     observe: parts.observe,
     monotonic: () => clock.monotonic(),
   });

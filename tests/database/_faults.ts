@@ -10,6 +10,8 @@ import type { DatabasePlugin, DatabaseServer } from "../../vault/database/ports.
 export interface Faults {
   /** Statements never arrive, or arrive and nobody hears of it. */
   run?: "before" | "after" | undefined;
+  /** Called when statements were run. */
+  afterRun?: (() => void) | undefined;
   /** Nobody can find out how it ended. */
   ping?: boolean;
 }
@@ -25,6 +27,7 @@ function faulty(server: DatabaseServer, faults: Faults): DatabaseServer {
     run: async (statements) => {
       if (faults.run === "before") throw new Error("cut off");
       await server.run(statements);
+      faults.afterRun?.();
       if (faults.run === "after") throw new Error("cut off");
     },
     hasAccount: (username) => server.hasAccount(username),

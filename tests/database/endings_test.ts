@@ -163,6 +163,38 @@ databaseTest("leases that expire while the vault is down end when it is up", asy
   equal(await it.server.logsIn(username, password), false);
 });
 
+databaseTest("a vault that is paused touches no account, whoever asks", async (it) => {
+  await it.role("reader");
+  const account = await it.issue("reader", await it.user("alice"));
+  await it.server.asVault(
+    it.server.kind === "mysql"
+      ? "CREATE USER 'paused'@'%' IDENTIFIED BY 'old-Password-0'"
+      : "CREATE ROLE paused LOGIN PASSWORD 'old-Password-0'",
+  );
+  const fixed = { db_name: "main", username: "paused", rotation_period: "24h" };
+  await it.api.must("POST", "database/static-roles/fixed", fixed);
+  const { password } = await it.api.must("GET", "database/static-creds/fixed");
+  it.engine.pause();
+  const attempts: [string, string, unknown?][] = [
+    ["GET", "database/creds/reader"],
+    ["POST", "database/rotate-role/fixed"],
+    ["POST", "database/static-roles/other", fixed],
+    ["POST", "database/rotate-root/main"],
+    ["PUT", "sys/leases/renew", { lease_id: account.leaseId }],
+    ["PUT", "sys/leases/revoke", { lease_id: account.leaseId }],
+  ];
+  for (const [method, path, body] of attempts) {
+    const { status, body: answer } = await it.api.operator(method, path, body);
+    deepEqual([status, /leaves database accounts alone/.test(answer.errors[0])], [400, true], path);
+  }
+  deepEqual(await it.accounts(), [account.username]);
+  equal(await it.server.logsIn(account.username, account.password), true);
+  equal((await it.api.operator("POST", "database/config/main", { allowed_roles: "reader" })).status, 204);
+  await it.restart();
+  equal((await it.api.must("GET", "database/static-creds/fixed")).password, password, "nothing was left to be done");
+  deepEqual(await it.accounts(), [account.username]);
+});
+
 databaseTest("S15: nobody is called like a database role, unless an administrator means it", async (it) => {
   await it.role("dba");
   await it.api.withUsers("alice");
@@ -191,6 +223,21 @@ databaseTest("S15: nobody is called like a database role, unless an administrato
     equal((await it.api.operator("POST", path, body)).status, 400, path);
     equal((await it.api.operator("POST", path, { ...body, force: true })).status, 204, path);
   }
+});
+
+databaseTest("an account whose answer can't be wrapped is taken back at once", async (it) => {
+  await it.role("reader");
+  const token = await it.user("alice");
+  const wrapped = () => it.api.call("GET", "database/creds/reader", { token, headers: { "x-vault-wrap-ttl": "60s" } });
+  it.faults.afterRun = () => it.api.vault.store.failNext();
+  const { status, body } = await wrapped();
+  it.faults.afterRun = undefined;
+  deepEqual([status, body.wrap_info], [500, undefined], JSON.stringify(body));
+  await it.until(async () => (await it.accounts()).length === 0, "the account's end");
+  await it.until(() => it.engine.leases.list("database").length === 0, "the lease's end");
+  const well = await wrapped();
+  equal(well.status, 200);
+  equal((await it.accounts()).length, 1, "nobody takes back what was answered");
 });
 
 stopServersAfterwards();

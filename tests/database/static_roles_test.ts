@@ -55,6 +55,8 @@ databaseTest("what is wrong with a static role is said, and nothing of it is sav
     [{ ...good, username: "x' OR '1" }, 400, /something else than letters/],
     [{ ...good, rotation_period: null }, 400, /rotation_period is required/],
     [{ ...good, rotation_period: 4 }, 400, /must be 5 seconds or more/],
+    [{ ...good, rotation_schedule: "0 0 * * *" }, 400, /^rotation_schedule is not supported/],
+    [{ ...good, rotation_window: "1h" }, 400, /^rotation_window is not supported/],
     [{ ...good, credential_type: "rsa_private_key" }, 400, /invalid credential_type "rsa_private_key"/],
     [{ ...good, rotation_statements: "SELECT '{{password}} FROM" }, 500, /^error setting credentials: /],
   ];

@@ -15,7 +15,7 @@ import type { CutOffRecord, UserRecord } from "../storage/records.ts";
 import { openTokensOf, planEndOfTokens } from "../tokens/token_endings.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 import type { UserAccounts } from "../userpass/accounts.ts";
-import { heldBy, type HeldThing } from "./held.ts";
+import { heldBy, type HeldThing, type ReadPassword } from "./held.ts";
 
 /** An account elsewhere that is to go and hasn't gone yet. */
 export interface PendingAccount {
@@ -67,6 +67,8 @@ export interface CutOffSurroundings extends Surroundings {
   readonly tokens: ServiceTokens;
   readonly accounts: UserAccounts;
   readonly elsewhere: AccountsElsewhere;
+  /** The passwords of static accounts that an entity has read. */
+  passwordsReadBy(entityId: string): readonly ReadPassword[];
 }
 
 /** What an operator may say of a cut-off. */
@@ -143,7 +145,7 @@ export class CutOff {
       blockedLogins: accounts.loginsOfUser(user).map(({ mountPath, username }) => `${mountPath}login/${username}`),
       openNamesakes: accounts.namesakesOf(user),
       pending: this.#pendingOf(user),
-      held: heldBy(user.record),
+      held: heldBy(user.record, idsOf(user).flatMap((id) => this.#in.passwordsReadBy(id))),
     };
   }
 

@@ -55,6 +55,7 @@ export class DatabaseConnections {
   /** One change of a connection at a time. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #observers: DatabaseObserver[] = [];
+  #isPaused = false;
 
   constructor(surroundings: ConnectionSurroundings) {
     this.#in = surroundings;
@@ -118,14 +119,31 @@ export class DatabaseConnections {
   /**
    * Does something with a connection, which stays open meanwhile, whatever is done to its record.
    *
-   * @throws {VaultError} `upstream_failed` where there is none of this name, and what the work throws.
+   * @throws {VaultError} `upstream_failed` where there is none of this name, `precondition_failed` while paused, and what
+   *   the work throws.
    */
   async use<T>(mountAccessor: string, name: string, work: (open: OpenConnection) => Promise<T>): Promise<T> {
+    this.assertNotPaused();
     if (this.#records.existing(mountAccessor, name).sealedPending !== undefined) {
       await this.#inTurn(connectionKey(mountAccessor, name), () => this.#settle(mountAccessor, name));
     }
     const open = this.#current(mountAccessor, name);
     return await open.hold(() => work(open));
+  }
+
+  /** Leaves every account on every server as it is from now on, whoever asks. Whether a server lets us in is asked still. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Refuses to touch an account (`precondition_failed`) while paused. */
+  assertNotPaused(): void {
+    if (!this.#isPaused) return;
+    throw new VaultError(
+      "precondition_failed",
+      "This vault leaves database accounts alone: it was started with --pause-revocation",
+      { hint: "start it without that flag once it is the one vault that the accounts belong to" },
+    );
   }
 
   /** Has `observer` told of everything that is asked of servers, with how long it took: for metrics. */
@@ -136,10 +154,11 @@ export class DatabaseConnections {
   /**
    * Gives the connection's own account a password that nobody but the vault knows.
    *
-   * @throws {VaultError} `upstream_failed`, `invalid_argument`.
+   * @throws {VaultError} `upstream_failed`, `invalid_argument`, `precondition_failed` while paused.
    */
-  rotateRoot(mountAccessor: string, name: string): Promise<void> {
-    return this.#inTurn(connectionKey(mountAccessor, name), async () => {
+  async rotateRoot(mountAccessor: string, name: string): Promise<void> {
+    this.assertNotPaused();
+    await this.#inTurn(connectionKey(mountAccessor, name), async () => {
       await this.#settle(mountAccessor, name);
       const open = this.#current(mountAccessor, name);
       await open.hold(() => this.#rotation.rotate(open, this.passwordFor(open.record.passwordPolicy)));

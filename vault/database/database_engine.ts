@@ -81,7 +81,7 @@ export class DatabaseEngine {
 
   /** Leaves every account as it is: for a copy of a vault, beside the one that the accounts belong to. */
   pause(): void {
-    this.leases.endings.pause();
+    this.connections.pause();
   }
 
   /** Stops, and lets go of every connection. */

@@ -15,6 +15,7 @@ import type { Write } from "../storage/store.ts";
 import type { Writer } from "../writer.ts";
 import { isAllowedRole } from "./allowed_roles.ts";
 import type { DatabaseConnections } from "./connections.ts";
+import { KnownPasswords } from "./known_passwords.ts";
 import { assertCredentialType, roleKey } from "./roles.ts";
 import { filled, statementsOf } from "./statements.ts";
 import { assertAccountName } from "./username_template.ts";
@@ -36,6 +37,14 @@ export interface StaticRoleInput {
   readonly passwordPolicy?: string;
 }
 
+/** The password of a static role's account. */
+export interface StaticCredentials {
+  readonly role: DatabaseStaticRoleRecord;
+  readonly password: string;
+  /** Seconds until the next; 0: it is due. */
+  readonly ttl: number;
+}
+
 /** What static roles need. */
 export interface StaticRoleSurroundings {
   readonly state: VaultState;
@@ -49,6 +58,7 @@ export interface StaticRoleSurroundings {
 /** Everything that is done to static roles. */
 export class DatabaseStaticRoles {
   readonly #in: StaticRoleSurroundings;
+  readonly known: KnownPasswords;
   /** By the wall clock. */
   readonly #due = new DueQueue();
   readonly #rotating = new Map<string, Promise<void>>();
@@ -56,6 +66,7 @@ export class DatabaseStaticRoles {
 
   constructor(surroundings: StaticRoleSurroundings) {
     this.#in = surroundings;
+    this.known = new KnownPasswords(surroundings);
     surroundings.state.watch("database_static_role", (after, before, key) => {
       if (after !== undefined && dueAt(after) !== (before === undefined ? -1 : dueAt(before))) {
         this.#due.add(dueAt(after), key);
@@ -84,6 +95,7 @@ export class DatabaseStaticRoles {
     const role = this.#updated(mountAccessor, name, input, before);
     this.#assertAllowed(role);
     if (before !== undefined) return await this.#put(role);
+    this.#in.connections.assertNotPaused();
     const pending = this.#withPending(role);
     await this.#put(pending);
     try {
@@ -94,12 +106,17 @@ export class DatabaseStaticRoles {
     }
   }
 
-  /** Deletes a static role; absent: nothing. Its account stays. */
-  delete(mountAccessor: string, name: string): Promise<void> {
-    return this.#in.writer.change(() => ({
-      writes: [{ kind: "database_static_role", key: roleKey(mountAccessor, name) }],
-      result: () => {},
-    }));
+  /**
+   * Deletes a static role; absent: nothing. Its account stays.
+   *
+   * @returns How many entities know the password that the account keeps.
+   */
+  delete(mountAccessor: string, name: string): Promise<number> {
+    const key = roleKey(mountAccessor, name);
+    return this.#in.writer.change(() => {
+      const { knownTo = {} } = this.#in.state.table("database_static_role").get(key) ?? {};
+      return { writes: [{ kind: "database_static_role", key }], result: () => Object.keys(knownTo).length };
+    });
   }
 
   /** The writes that take away all static roles of a mount. */
@@ -110,12 +127,18 @@ export class DatabaseStaticRoles {
     }));
   }
 
-  /** The password of a static role's account; seconds until the next. `invalid_argument` for an unknown role. */
-  credentials(mountAccessor: string, name: string): { readonly password: string; readonly ttl: number } {
-    const role = this.get(mountAccessor, name);
+  /**
+   * The password of a static role's account.
+   *
+   * @param entityId Who is told it: that they know it is on disk before; null: nobody who could be cut off.
+   * @throws {VaultError} `invalid_argument` for an unknown role, `storage_failed`.
+   */
+  async credentials(mountAccessor: string, name: string, entityId: string | null): Promise<StaticCredentials> {
+    const known = entityId === null ? undefined : await this.known.note(roleKey(mountAccessor, name), entityId);
+    const role = known ?? this.get(mountAccessor, name);
     if (role?.sealed === undefined) throw new VaultError("invalid_argument", `unknown role: ${name.slice(0, 80)}`);
     const ttl = Math.max(0, Math.floor((dueAt(role) - this.#in.clock.now()) / 1000));
-    return { password: this.#open(role, role.sealed), ttl };
+    return { role, password: this.#open(role, role.sealed), ttl };
   }
 
   /**
@@ -126,6 +149,7 @@ export class DatabaseStaticRoles {
   async rotate(mountAccessor: string, name: string): Promise<void> {
     const role = this.get(mountAccessor, name);
     if (role === undefined) throw new VaultError("invalid_argument", "no static role found for role name");
+    this.#in.connections.assertNotPaused();
     try {
       await this.#rotate(roleKey(mountAccessor, name));
     } catch (error) {
@@ -190,7 +214,7 @@ export class DatabaseStaticRoles {
     await this.#in.writer.change(() => {
       const present = table.get(key);
       if (present === undefined) return { writes: [], result: () => {} };
-      const { sealedPending, ...kept } = present;
+      const { sealedPending, knownTo: _, ...kept } = present;
       const value = { ...kept, sealed: sealedPending!, rotatedAt: this.#in.clock.now() };
       return { writes: [{ kind: "database_static_role", key, value }], result: () => {} };
     });
@@ -243,11 +267,14 @@ export class DatabaseStaticRoles {
     throw new VaultError("upstream_failed", `${quoteName(name)} is not an allowed role`);
   }
 
+  /** Who read the password meanwhile knows it still. */
   #put(role: DatabaseStaticRoleRecord): Promise<void> {
-    return this.#in.writer.change(() => ({
-      writes: [{ kind: "database_static_role", key: roleKey(role.mountAccessor, role.name), value: role }],
-      result: () => {},
-    }));
+    const key = roleKey(role.mountAccessor, role.name);
+    return this.#in.writer.change(() => {
+      const knownTo = this.#in.state.table("database_static_role").get(key)?.knownTo;
+      const value = knownTo === undefined ? role : { ...role, knownTo };
+      return { writes: [{ kind: "database_static_role", key, value }], result: () => {} };
+    });
   }
 
   #open(role: DatabaseStaticRoleRecord, sealed: string): string {

@@ -69,7 +69,6 @@ export class LeaseEndings {
   #mayCommit: (() => boolean) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
-  #isPaused = false;
 
   constructor(surroundings: LeaseSurroundings, index: LeaseIndex, backend: LeaseBackend) {
     this.#in = surroundings;
@@ -95,11 +94,6 @@ export class LeaseEndings {
   /** How many moments are waited for. */
   get waiting(): number {
     return this.#expiring.size;
-  }
-
-  /** Takes no account away from now on, whoever asks. */
-  pause(): void {
-    this.#isPaused = true;
   }
 
   /** Stops; what is under way is waited for, a little: what isn't done is done at the next start. */
@@ -177,7 +171,6 @@ export class LeaseEndings {
   async #perform(id: string): Promise<readonly string[]> {
     const lease = this.#index.get(id);
     if (lease === undefined) return [];
-    if (this.#isPaused) throw paused();
     await this.#turn();
     try {
       const { wasThere, warnings } = await this.#backend.end(lease);
@@ -275,14 +268,4 @@ export class LeaseEndings {
     });
     this.#retrying.add(this.#in.clock.monotonic() + delay, id);
   }
-}
-
-function paused(): VaultError {
-  return new VaultError(
-    "precondition_failed",
-    "This vault leaves database accounts alone: it was started with --pause-revocation",
-    {
-      hint: "start it without that flag once it is the one vault that the accounts belong to",
-    },
-  );
 }

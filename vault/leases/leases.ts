@@ -4,6 +4,7 @@
  * @module
  */
 
+import { inBackground } from "../audit/request.ts";
 import { asVaultError, VaultError } from "../errors.ts";
 import { formatSeconds } from "../service_tokens/format_seconds.ts";
 import type { ServiceTokenRecord } from "../storage/identity_records.ts";
@@ -127,6 +128,14 @@ export class Leases {
       this.index.ofToken(lease.tokenHash).filter(({ id, state }) => id === lease.id && state === "live");
     const plan = isUncertain ? () => this.endings.planEndOfUncertain(left()) : () => this.endings.planEnd(left());
     await this.#in.writer.change(() => ({ writes: plan(), result: () => {} }));
+  }
+
+  /** Ends a lease that was answered to nobody; where its account can't be taken away now, it is tried again as any other is. */
+  takeBack(id: string): Promise<void> {
+    return inBackground("take_lease_back", async () => {
+      const lease = this.index.issued(id);
+      if (lease !== undefined) await this.abandon(lease, false);
+    });
   }
 
   /** A lease by its id; one whose account isn't made yet is none. */

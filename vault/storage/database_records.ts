@@ -50,6 +50,8 @@ export interface DatabaseStaticRoleRecord {
   /** Sealed password that a rotation is setting, again and again until it succeeds. */
   readonly sealedPending?: string;
   readonly rotatedAt: number;
+  /** When each entity first read the present password, in milliseconds since 1970; who has no entity isn't told of. */
+  readonly knownTo?: Readonly<Record<string, number>>;
 }
 
 /** One account on a server, as long as somebody may use it. Key: the lease's id. */

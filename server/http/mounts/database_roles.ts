@@ -117,7 +117,8 @@ export function databaseStaticRoleRoutes({ database: { staticRoles } }: Database
         return role === undefined ? null : { data: staticRoleBody(role) };
       },
       write: async (request) => {
-        const { mount, params, values } = request;
+        const { mount, params, values, sent } = request;
+        assertNoSchedule(sent);
         const rotation = statementsOf(request, "rotation_statements");
         const policy = policyOf(values.credential_config);
         await staticRoles.write(mount.accessor, params["name"]!, {
@@ -130,17 +131,18 @@ export function databaseStaticRoleRoutes({ database: { staticRoles } }: Database
         });
         return null;
       },
-      delete: async ({ mount, params }) => {
-        await staticRoles.delete(mount.accessor, params["name"]!);
+      delete: async ({ mount, params, warn }) => {
+        const known = await staticRoles.delete(mount.accessor, params["name"]!);
+        if (known > 0) warn(`the account keeps its password, which ${known} users have read: change it by hand`);
         return null;
       },
     }),
     route({
       path: "static-creds/:email.name",
       summary: "The present password of a static role's account.",
-      read: ({ mount, params }) => {
-        const { password, ttl } = staticRoles.credentials(mount.accessor, params["name"]!);
-        const role = staticRoles.get(mount.accessor, params["name"]!)!;
+      read: async ({ mount, params, caller }) => {
+        const reader = caller.entity?.record.entityId ?? null;
+        const { role, password, ttl } = await staticRoles.credentials(mount.accessor, params["name"]!, reader);
         return {
           data: {
             username: role.username,
@@ -161,6 +163,15 @@ export function databaseStaticRoleRoutes({ database: { staticRoles } }: Database
       },
     }),
   ];
+}
+
+/** Another way to say when a password changes, which HashiCorp's Vault alone knows. Ignored, it would never change then. */
+function assertNoSchedule(sent: ReadonlyMap<string, unknown>): void {
+  const found = ["rotation_schedule", "rotation_window"].find((name) =>
+    sent.get(name) !== undefined && sent.get(name) !== null
+  );
+  if (found === undefined) return;
+  throw new VaultError("invalid_argument", `${found} is not supported`, { hint: "give rotation_period, in seconds" });
 }
 
 function staticRoleBody(role: DatabaseStaticRoleRecord): Record<string, unknown> {

@@ -69,6 +69,7 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
     },
     explainDenial: () => {},
     wrap: () => Promise.reject(new Error("not asked for")),
+    takeBack: () => Promise.reject(new Error("not asked for")),
     observe: () => {},
     monotonic: () => 0,
   });
