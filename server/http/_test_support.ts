@@ -7,6 +7,7 @@
 import { NO_AUDIT } from "../../tests/fakes/no_audit.ts";
 import { equal } from "node:assert/strict";
 import { type TestVault, type TestVaultOptions, withVault } from "../../vault/_test_support.ts";
+import type { TrailReader } from "../../vault/audit/trail_reader.ts";
 import type { ApiHandler } from "./api.ts";
 import { createVaultApi, OPERATOR } from "./identity_api.ts";
 
@@ -29,10 +30,12 @@ export interface Sent {
 /** A vault with its API. */
 export class TestApi {
   readonly vault: TestVault;
+  readonly #auditReader: TrailReader | undefined;
   #handle: ApiHandler;
 
-  constructor(vault: TestVault) {
+  constructor(vault: TestVault, auditReader?: TrailReader) {
     this.vault = vault;
+    this.#auditReader = auditReader;
     this.#handle = this.#open();
   }
 
@@ -93,6 +96,7 @@ export class TestApi {
     vault.engine.issuer.ownUrl = "https://vault.test:8200";
     return createVaultApi({
       ...NO_AUDIT,
+      auditReader: this.#auditReader,
       engine: vault.engine,
       clock,
       random,

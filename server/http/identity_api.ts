@@ -148,12 +148,13 @@ function identityRoutes(
     issuer,
     oidcProvider,
     revocationFeed,
+    tokens,
   }: IdentityEngine,
   auditReader: TrailReader | undefined,
 ) {
   const parts = { identity, mounts, assertNoneNamed: (name: string) => database.roles.assertNoneNamed(name) };
   return [
-    ...identityAuditRoutes(auditReader),
+    ...identityAuditRoutes(auditReader, tokens),
     ...identityEntityRoutes(parts),
     ...identityAliasRoutes(parts),
     ...identityGroupRoutes(parts),
