@@ -95,7 +95,7 @@ export function createAdminApp(parts: AdminParts): AdminHandler {
   app.onError((thrown, c) => answerError(thrown, c, parts, refusals));
   const { hashValue } = parts;
   return (request, door) =>
-    recorded(parts, door, (audited, ending) => app.fetch(request, { door, audited, ending, hashValue }));
+    recorded(parts, { request, door }, (audited, ending) => app.fetch(request, { door, audited, ending, hashValue }));
 }
 
 async function addSecurityHeaders(c: AdminContext, next: () => Promise<void>): Promise<void> {

@@ -26,13 +26,15 @@ export function faceOf(door: AdminDoor): AuditFace {
 /** Answers a request as `answer` does, once it is recorded. Never rejects. */
 export async function recorded(
   parts: AdminParts,
-  door: AdminDoor,
+  { request, door }: { readonly request: Request; readonly door: AdminDoor },
   answer: (audited: AuditedRequest, ending: RequestEnding) => Response | Promise<Response>,
 ): Promise<Response> {
   try {
     const remoteAddress = door.kind === "unix" ? undefined : LOOPBACK;
     const startedAt = parts.clock.monotonic();
-    const audited = parts.audit.begin({ id: crypto.randomUUID(), face: faceOf(door), remoteAddress, startedAt });
+    const traceparent = () => request.headers.get("traceparent");
+    const beginning = { id: crypto.randomUUID(), face: faceOf(door), remoteAddress, startedAt, traceparent };
+    const audited = parts.audit.begin(beginning);
     const ending: RequestEnding = {};
     const response = await withinRequest(audited, () => answer(audited, ending));
     if (ending.isPassedOn) return response;

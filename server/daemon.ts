@@ -24,6 +24,7 @@ import {
   VaultState,
 } from "../vault/mod.ts";
 import { assertSealOpens } from "../vault/bootstrap.ts";
+import type { Caller } from "../vault/tokens/authenticator.ts";
 import { pastOf, type TrailPast } from "../vault/rollback/past.ts";
 import { assertAccepted, type Rollback, rollbackOf } from "../vault/rollback/rollback.ts";
 import { checkDatabase } from "../vault/storage/sqlite_copy.ts";
@@ -39,6 +40,7 @@ import { createIdentityService } from "./grpc/identity_service.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { ThreadedBatches } from "./grpc/threads/threaded_batches.ts";
 import { createUnary } from "./grpc/unary.ts";
+import { type TokenHolder, unhandledRecorder } from "./grpc/unhandled_record.ts";
 import { createMetadataService, createVaultService } from "./grpc/vault_service.ts";
 import { createVaultApi, OPERATOR } from "./http/identity_api.ts";
 import { assertTlsPossible, type PreparedTls, prepareTls } from "./listener_tls.ts";
@@ -384,7 +386,8 @@ export class Daemon {
         ],
         batches,
         envelopes: vault.envelopes,
-        isLive: (token) => isLive(vault, token),
+        isLive: (token) => callerOf(vault, token) !== undefined,
+        onUnhandled: unhandledRecorder({ ...ports, audit, holderOf: (token) => holderOf(vault, token) }),
         health,
         onThreadDeath: (reason) => this.#threadDied(reason),
       },
@@ -490,15 +493,21 @@ export class Daemon {
   }
 }
 
-/** Whether a token would be let in now. Asked for calls that hold much; it counts nothing. */
-function isLive({ authenticator }: Vault, token: string): boolean {
+/** Who would be let in with a token now; undefined: nobody. It counts nothing. */
+function callerOf({ authenticator }: Vault, token: string): Caller | undefined {
   try {
-    authenticator.identify(token);
-    return true;
+    return authenticator.identify(token);
   } catch (error) {
-    if (error instanceof VaultError) return false;
+    if (error instanceof VaultError) return undefined;
     throw error;
   }
+}
+
+function holderOf(vault: Vault, token: string): TokenHolder | undefined {
+  const caller = callerOf(vault, token);
+  if (caller === undefined) return undefined;
+  const { name: user, entityId } = caller.user.record;
+  return { user, entityId, agentId: caller.agentId };
 }
 
 async function exists(path: string): Promise<boolean> {

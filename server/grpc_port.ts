@@ -53,13 +53,13 @@ export async function openGrpcPort(
   faces: GrpcFaces,
   around: GrpcSurroundings,
 ): Promise<GrpcPort> {
-  const { services, isLive } = faces;
+  const { services, isLive, onUnhandled } = faces;
   const { logger, tls, workers, limits = DEFAULT_BUDGET } = around;
   const credentials = tls === null
     ? plaintextCredentials()
     : tlsCredentials(tls.material, tls.clientCaPem === undefined ? {} : { clientCaPem: tls.clientCaPem });
   const options = { address: formatListenAddress(address), credentials, services };
-  if (workers === 1) return await createGrpcServer({ ...options, guard: { isLive, logger, limits } });
+  if (workers === 1) return await createGrpcServer({ ...options, guard: { isLive, logger, limits, onUnhandled } });
   await assertFree(address);
   return await openShared(options, faces, around);
 }
@@ -74,7 +74,8 @@ async function openShared(
     holdings: new SharedHoldings(shares.holdings),
     wantRoom: (peer: string | null) => threads?.makeRoom(peer),
   };
-  const guard = { isLive: faces.isLive, logger, shared, limits, places: shares.places };
+  const { isLive, onUnhandled } = faces;
+  const guard = { isLive, onUnhandled, logger, shared, limits, places: shares.places };
   let threads: GrpcThreads | undefined;
   const server = await createGrpcServer({ ...options, guard, sharesPort: true });
   const { address } = server;

@@ -7,6 +7,7 @@ import { status } from "@grpc/grpc-js";
 import { GetAgentManifestRequestSchema } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { call, frame, rawClient, recordingPorts, servicesAnswering, vault } from "./grpc/_test_support.ts";
 import { createHealth } from "./grpc/health.ts";
+import type { UnhandledCall } from "./grpc/unhandled_calls.ts";
 import { divide, GrpcThreads } from "./grpc/threads/grpc_threads.ts";
 import { ThreadedBatches } from "./grpc/threads/threaded_batches.ts";
 import { createUnary, type UnaryAnswer } from "./grpc/unary.ts";
@@ -25,16 +26,18 @@ function facesAnswering(answer: UnaryAnswer<unknown, string>) {
   const recorded = recordingPorts();
   const envelopes = { open: refuse, seal: refuse, sealingKey: refuse, keyFor: refuse, noteOpened: refuse };
   const deaths: string[] = [];
+  const unhandled: UnhandledCall[] = [];
   const health = createHealth([]);
   const faces = {
     services: [...servicesAnswering(createUnary({ ...NO_AUDIT, ...recorded.ports }), answer), health.service],
     batches: new ThreadedBatches(envelopes),
     envelopes,
     isLive: (token: string) => token === "evt_live",
+    onUnhandled: (call: UnhandledCall) => void unhandled.push(call),
     health,
     onThreadDeath: (reason: string) => void deaths.push(reason),
   };
-  return { ...recorded, faces, deaths, health };
+  return { ...recorded, faces, deaths, health, unhandled };
 }
 
 async function openAnswering(answer: UnaryAnswer<unknown, string>, around: Partial<GrpcSurroundings> = {}) {

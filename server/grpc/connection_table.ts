@@ -10,6 +10,7 @@
 
 import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { plainAddress } from "./call_names.ts";
 import type { PeerAccount, UnauthenticatedBudget } from "./unauthenticated_budget.ts";
 
 /** Places before anybody asked how many there could be: few enough for a limit of 1024 descriptors. */
@@ -29,6 +30,8 @@ const MIN_IDLE_MS = 500;
 /** One TCP connection. */
 export interface Connection {
   readonly account: PeerAccount;
+  /** Whose it is, without the port. */
+  readonly peerAddress: string;
   /** Calls that are open on it. */
   openCalls: number;
   /** When its last call began or ended; null before the first. */
@@ -90,9 +93,19 @@ export class ConnectionTable {
       return false;
     }
     const key = keyOf(socket);
-    const account = this.#ports.budget.join(socket.remoteAddress ?? "unknown");
+    const peerAddress = plainAddress(socket.remoteAddress ?? "unknown");
+    const account = this.#ports.budget.join(peerAddress);
     const acceptedAt = this.#ports.now();
-    const entry = { account, socket, acceptedAt, session: null, hasSettings: false, openCalls: 0, calledAt: null };
+    const entry = {
+      account,
+      peerAddress,
+      socket,
+      acceptedAt,
+      session: null,
+      hasSettings: false,
+      openCalls: 0,
+      calledAt: null,
+    };
     this.#entries.set(key, entry);
     socket.once("close", () => this.#remove(key, entry));
     return true;

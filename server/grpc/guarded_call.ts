@@ -13,7 +13,7 @@ import { BudgetedCall, type UnauthenticatedBudget } from "./unauthenticated_budg
 const HEAD_BYTES = 5;
 
 /** Why a call was refused here, for the log. */
-export type RefusalReason = "over_budget" | "compressed" | "too_slow";
+export type RefusalReason = "over_budget" | "compressed" | "other_protocol" | "too_slow";
 
 /** What guarded calls share. */
 export interface CallGuard {
@@ -114,6 +114,14 @@ export function refuseUnseen(stream: ServerHttp2Stream, code: status, details: s
   // Without a listener a stream that the client breaks off at this moment would end the process.
   stream.on("error", () => {});
   answerAndReset(stream, code, details);
+}
+
+/** Refuses what is not gRPC; grpc-js asks the runtime for the number of this status, which not every one has. */
+export function refuseOtherProtocol(stream: ServerHttp2Stream): void {
+  stream.on("error", () => {});
+  stream.respond({ [constants.HTTP2_HEADER_STATUS]: 415 }, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
+  stream.resume();
 }
 
 /**

@@ -20,8 +20,9 @@ import type { Logger } from "../../vault/ports.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { unlessTrue } from "./eventually.ts";
-import { type CallGuard, GuardedCall, refuseUnseen } from "./guarded_call.ts";
+import { type CallGuard, GuardedCall, refuseOtherProtocol, refuseUnseen } from "./guarded_call.ts";
 import { limitResets } from "./reset_limit.ts";
+import { answerOf, isTaken, type UnhandledCall } from "./unhandled_calls.ts";
 import {
   type BudgetLimits,
   DEFAULT_BUDGET,
@@ -54,6 +55,14 @@ export interface GuardOptions {
   readonly requestMs?: number;
   /** Default: 10 s. */
   readonly handshakeMs?: number;
+  /** Told of every call that ended without a handler that records it. */
+  readonly onUnhandled?: (call: UnhandledCall) => void;
+}
+
+/** Whence and when a call came. */
+interface Arrival {
+  readonly peerAddress: string;
+  readonly startedAt: number;
 }
 
 /** The guard of one gRPC server, on whatever addresses it listens. */
@@ -64,12 +73,15 @@ export class Http2Guard {
   readonly #logger: Logger;
   readonly #requestMs: number;
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #onUnhandled: (call: UnhandledCall) => void;
+  readonly #operations: ReadonlyMap<string, string>;
   readonly #refused = new Map<string, number>();
   #reportedAt = -Infinity;
   /** Read once a second: a call needs no better one, and reading a clock costs more than what it is for. */
   #now = performance.now();
 
-  constructor(options: GuardOptions) {
+  /** @param operations How methods are called in the trail, by their paths. */
+  constructor(options: GuardOptions, operations: ReadonlyMap<string, string>) {
     const { isLive, logger, limits = DEFAULT_BUDGET, requestMs = REQUEST_MS, handshakeMs = HANDSHAKE_MS } = options;
     const count = (reason: string) => this.#count(reason);
     this.#budget = new UnauthenticatedBudget(limits, options.shared);
@@ -84,6 +96,8 @@ export class Http2Guard {
     });
     this.#logger = logger;
     this.#requestMs = requestMs;
+    this.#onUnhandled = options.onUnhandled ?? (() => {});
+    this.#operations = operations;
     this.#timer = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, requestMs, handshakeMs));
   }
 
@@ -129,10 +143,9 @@ export class Http2Guard {
     const connection = this.#connections.of(stream.session);
     // Reset or gone before its turn: answering such a stream throws.
     if (connection === undefined || stream.destroyed || stream.closed) return false;
-    const encoding = headers["grpc-encoding"];
-    if (encoding !== undefined && encoding !== "identity") {
-      this.#calls.onRefusal("compressed");
-      refuseUnseen(stream, status.UNIMPLEMENTED, "Compressed messages are not served");
+    const arrival = { peerAddress: connection.peerAddress, startedAt: performance.now() };
+    if (this.#refusesOnHeaders(stream, headers)) {
+      this.#tellUnhandled(stream, headers, arrival);
       return false;
     }
     const call = new GuardedCall(stream, headers, this.#calls, this.#now);
@@ -142,9 +155,34 @@ export class Http2Guard {
       connection.openCalls--;
       connection.calledAt = this.#now;
       this.#budget.close(call);
+      if (!isTaken(stream)) this.#tellUnhandled(stream, headers, arrival);
     });
     this.#budget.open(call, connection.account);
     return true;
+  }
+
+  #refusesOnHeaders(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+    const encoding = headers["grpc-encoding"];
+    if (encoding !== undefined && encoding !== "identity") {
+      this.#calls.onRefusal("compressed");
+      refuseUnseen(stream, status.UNIMPLEMENTED, "Compressed messages are not served");
+      return true;
+    }
+    if (headers["content-type"]?.startsWith("application/grpc")) return false;
+    this.#calls.onRefusal("other_protocol");
+    refuseOtherProtocol(stream);
+    return true;
+  }
+
+  #tellUnhandled(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, from: Arrival): void {
+    this.#onUnhandled({
+      operation: this.#operations.get(String(headers[":path"])) ?? "unknown_method",
+      peerAddress: from.peerAddress,
+      durationMs: performance.now() - from.startedAt,
+      ...answerOf(stream),
+      authorization: headers.authorization,
+      traceparent: headers["traceparent"]?.toString(),
+    });
   }
 
   #count(reason: string): void {

@@ -14,6 +14,7 @@ import type { Logger } from "../../vault/ports.ts";
 import type { GrpcService } from "./definition.ts";
 import { type GuardOptions, Http2Guard } from "./guarded_http2.ts";
 import { sharingPort } from "./runtime.ts";
+import { operationNames } from "./unhandled_calls.ts";
 
 /** The contract: old clients send and expect messages of up to 256 MiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
@@ -61,7 +62,8 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server(serverOptions(options.maxMessageBytes ?? MAX_MESSAGE_BYTES));
   for (const { definition, handlers } of options.services) server.addService(definition, handlers);
-  const guard = new Http2Guard({ isLive: () => false, logger: SILENT, ...options.guard });
+  const guardOptions = { isLive: () => false, logger: SILENT, ...options.guard };
+  const guard = new Http2Guard(guardOptions, operationNames(options.services));
   putUnderGuard(server, guard, options.sharesPort ?? false);
   const address = await bind(server, options.address, options.credentials).catch((error) => {
     guard.stop();

@@ -14,8 +14,10 @@ import { type AuditedRequest, withinRequest } from "../../vault/audit/request.ts
 import type { Audit } from "../../vault/audit/trail.ts";
 import { asVaultError, VaultError } from "../../vault/errors.ts";
 import type { Clock, Logger, RandomSource } from "../../vault/ports.ts";
+import { addressOfPeer, snakeCase } from "./call_names.ts";
 import { presentedToken } from "./presented_token.ts";
 import { grpcStatus } from "./status.ts";
+import { takeForRecording } from "./unhandled_calls.ts";
 
 /** The package whose requests carry the token in their field `token`; everywhere else it is metadata alone. */
 const TOKEN_IN_MESSAGE_PACKAGE = "rune.vault.v1";
@@ -70,6 +72,7 @@ export function createUnary(ports: UnaryPorts): Unary {
     const name = snakeCase(method.name);
     const tokenInMessage = method.parent.file.proto.package === TOKEN_IN_MESSAGE_PACKAGE;
     return (call, respond) => {
+      takeForRecording(call);
       const running = new RunningCall(newId(), name, call, respond, ports);
       try {
         running.begin();
@@ -84,7 +87,7 @@ export function createUnary(ports: UnaryPorts): Unary {
   };
 }
 
-type CallHandle = Pick<ServerUnaryCall<unknown, unknown>, "cancelled" | "getPeer" | "once">;
+type CallHandle = Pick<ServerUnaryCall<unknown, unknown>, "cancelled" | "getPeer" | "metadata" | "once">;
 
 /** The context of one call, from its arrival to its one answer. */
 class RunningCall<Response> implements CallContext {
@@ -113,7 +116,13 @@ class RunningCall<Response> implements CallContext {
   begin(): void {
     const { audit } = this.#ports;
     const startedAt = this.#startedAt;
-    this.#audited = audit.begin({ id: this.requestId, face: "grpc", remoteAddress: this.peerAddress, startedAt });
+    this.#audited = audit.begin({
+      id: this.requestId,
+      face: "grpc",
+      remoteAddress: this.peerAddress,
+      startedAt,
+      traceparent: () => this.#call.metadata.get("traceparent").join(),
+    });
     this.#audited.operation = this.#method;
   }
 
@@ -193,22 +202,4 @@ function idMaker(random: RandomSource): () => string {
     if (used % IDS_OF_A_DRAW === 0) [prefix, used] = [random.bytes(6).toHex(), 0];
     return prefix + (used++).toString(16).padStart(4, "0");
   };
-}
-
-let lastPeer = { peer: "", address: "" };
-
-/** Calls come in runs by the same connection. */
-function addressOfPeer(peer: string): string {
-  if (lastPeer.peer !== peer) lastPeer = { peer, address: addressOf(peer) };
-  return lastPeer.address;
-}
-
-/** `GetPublicKey` → `get_public_key`. */
-function snakeCase(name: string): string {
-  return name.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
-}
-
-/** Takes the port off, and the prefix that a dual-stack socket puts before an IPv4 address. */
-function addressOf(peer: string): string {
-  return peer.replace(/:\d+$/, "").replace(/^::ffff:(?=\d+\.)/, "");
 }

@@ -139,7 +139,8 @@ export function createIdentityApi(parts: ApiParts): ApiHandler {
     if (peer.operator !== undefined) progress.passedOnBy = currentRequest();
     try {
       const face = peer.face ?? "api";
-      progress.audited = parts.audit.begin({ id, face, remoteAddress: peer.address, startedAt });
+      const traceparent = () => request.headers.get("traceparent");
+      progress.audited = parts.audit.begin({ id, face, remoteAddress: peer.address, startedAt, traceparent });
     } catch (thrown) {
       return finish(failed(thrown, progress, parts), request, peer, progress, parts);
     }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import {
@@ -15,6 +15,7 @@ import {
 } from "@opentelemetry/resources";
 import {
   BatchSpanProcessor,
+  ParentBasedSampler,
   type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
@@ -37,7 +38,7 @@ const CLOSE_MS = 3000;
 
 /** Begins to send. */
 export function openSpanSender(settings: TracingSettings, version: string, logger: Logger): SpanSender {
-  const { encoding, ratio, delayMs, maxQueue, maxBatch } = settings;
+  const { encoding, ratio, followsParent, delayMs, maxQueue, maxBatch } = settings;
   const exporter = encoding === "json" ? new JsonExporter() : new ProtobufExporter();
   const named = resourceFromAttributes({ "service.name": "runevault", "service.version": version });
   const detectors = [resourceAttributesEnvDetector, serviceNameEnvDetector];
@@ -47,17 +48,19 @@ export function openSpanSender(settings: TracingSettings, version: string, logge
     maxQueueSize: maxQueue,
     maxExportBatchSize: maxBatch,
   });
+  const root = new TraceIdRatioBasedSampler(ratio);
   const provider = new TracerProvider({
     resource: named.merge(detectResources({ detectors })),
-    sampler: new TraceIdRatioBasedSampler(ratio),
+    sampler: followsParent ? new ParentBasedSampler({ root }) : root,
     spanProcessors: [processor],
   });
   const tracer = provider.getTracer("runevault", version);
   return {
-    record: ({ name, durationMs, attributes, hasFailed }) => {
+    record: ({ name, durationMs, attributes, hasFailed, parent }) => {
       const now = Date.now();
       const startTime = now - durationMs;
-      const span = tracer.startSpan(name, { kind: SpanKind.SERVER, startTime, attributes }, ROOT_CONTEXT);
+      const around = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
+      const span = tracer.startSpan(name, { kind: SpanKind.SERVER, startTime, attributes }, around);
       if (hasFailed) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end(now);
     },

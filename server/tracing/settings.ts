@@ -14,6 +14,8 @@ export interface TracingSettings {
   readonly encoding: "protobuf" | "json";
   /** The part of requests that is traced, 0 to 1. */
   readonly ratio: number;
+  /** Whether a caller who names a span of theirs decides for their request, as OpenTelemetry has it by default. */
+  readonly followsParent: boolean;
   /** Milliseconds between two exports at most. */
   readonly delayMs: number;
   /** Spans that wait at most; more are dropped. */
@@ -25,6 +27,7 @@ type Env = (name: string) => string | undefined;
 
 const ENDPOINTS = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOLS = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+const SAMPLERS = "always_on, always_off or traceidratio, each also with parentbased_ before it";
 const DELAY_MS = 5000;
 const MAX_QUEUE = 2048;
 const MAX_BATCH = 512;
@@ -45,6 +48,7 @@ export function tracingSettings(env: Env): TracingSettings | undefined {
   return {
     encoding: encodingOf(env),
     ratio: sampledPart(env),
+    followsParent: samplerOf(env).startsWith(PARENT_BASED),
     delayMs: wholeNumber(env, "OTEL_BSP_SCHEDULE_DELAY", DELAY_MS),
     maxQueue,
     maxBatch: Math.min(maxQueue, wholeNumber(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", MAX_BATCH)),
@@ -59,12 +63,18 @@ function encodingOf(env: Env): TracingSettings["encoding"] {
   throw unknown(name!, "http/protobuf or http/json");
 }
 
-/** No request has a parent here, so the samplers that ask for one decide as they do without. */
+const PARENT_BASED = "parentbased_";
+
+function samplerOf(env: Env): string {
+  return env("OTEL_TRACES_SAMPLER") || `${PARENT_BASED}always_on`;
+}
+
+/** What is sampled of the requests whose caller names no span. */
 function sampledPart(env: Env): number {
-  const sampler = (env("OTEL_TRACES_SAMPLER") || "always_on").replace(/^parentbased_/, "");
+  const sampler = samplerOf(env).replace(PARENT_BASED, "");
   if (sampler === "always_on") return 1;
   if (sampler === "always_off") return 0;
-  if (sampler !== "traceidratio") throw unknown("OTEL_TRACES_SAMPLER", "always_on, always_off or traceidratio");
+  if (sampler !== "traceidratio") throw unknown("OTEL_TRACES_SAMPLER", SAMPLERS);
   const ratio = Number(env("OTEL_TRACES_SAMPLER_ARG") || "1");
   if (ratio >= 0 && ratio <= 1) return ratio;
   throw unknown("OTEL_TRACES_SAMPLER_ARG", "a number from 0 to 1");

@@ -9,7 +9,14 @@ Deno.test("traces are off unless a variable names where they go, and off where o
   equal(from({ OTEL_EXPORTER_OTLP_ENDPOINT: "", OTEL_SERVICE_NAME: "x", OTEL_TRACES_SAMPLER: "always_on" }), undefined);
   equal(from({ ...ON, OTEL_SDK_DISABLED: "TRUE" }), undefined);
   equal(from({ ...ON, OTEL_TRACES_EXPORTER: "none" }), undefined);
-  const standard = { encoding: "protobuf", ratio: 1, delayMs: 5000, maxQueue: 2048, maxBatch: 512 };
+  const standard = {
+    encoding: "protobuf",
+    ratio: 1,
+    followsParent: true,
+    delayMs: 5000,
+    maxQueue: 2048,
+    maxBatch: 512,
+  };
   deepEqual(from(ON), standard);
   deepEqual(from({ OTEL_TRACES_EXPORTER: "otlp" }), standard);
   deepEqual(from({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://collector.example/v1/traces" }), standard);
@@ -24,6 +31,8 @@ Deno.test("samplers and batches are OpenTelemetry's", () => {
     1,
     0,
   ]);
+  const follows = (sampler: string) => from({ ...ON, OTEL_TRACES_SAMPLER: sampler })!.followsParent;
+  deepEqual([follows("always_on"), follows("traceidratio"), follows("parentbased_traceidratio")], [false, false, true]);
   const batches = from({ ...ON, OTEL_BSP_MAX_QUEUE_SIZE: "100", OTEL_BSP_SCHEDULE_DELAY: "50" })!;
   deepEqual([batches.maxQueue, batches.maxBatch, batches.delayMs], [100, 100, 50]);
 });

@@ -7,11 +7,12 @@
  * @module
  */
 
-import type { Attributes } from "@opentelemetry/api";
+import type { Attributes, SpanContext } from "@opentelemetry/api";
 import type { EntryOutcome } from "../../vault/audit/encoding.ts";
 import type { AuditedRequest } from "../../vault/audit/request.ts";
 import { asVaultError } from "../../vault/errors.ts";
 import type { Audit } from "../../vault/audit/trail.ts";
+import { parseTraceParent } from "./trace_parent.ts";
 
 /** A request that ended. */
 export interface RequestSpan {
@@ -20,16 +21,25 @@ export interface RequestSpan {
   readonly durationMs: number;
   readonly attributes: Attributes;
   readonly hasFailed: boolean;
+  /** The caller's own span, where one was named. */
+  readonly parent: SpanContext | undefined;
 }
 
 /** Wraps a trail: `record` is told of each request once it has ended. */
 export function tracedAudit(audit: Audit, record: (span: RequestSpan) => void, monotonic: () => number): Audit {
+  const parents = new WeakMap<AuditedRequest, SpanContext>();
   const end = (request: AuditedRequest, outcome: EntryOutcome) => {
     if (request.face === "vault") return;
-    record(spanOf(request, outcome, monotonic() - request.startedAt));
+    const parent = parents.get(request);
+    record({ ...spanOf(request, outcome), parent, durationMs: monotonic() - request.startedAt });
   };
   return {
-    begin: (beginning) => audit.begin(beginning),
+    begin: (beginning) => {
+      const request = audit.begin(beginning);
+      const parent = parseTraceParent(beginning.traceparent?.());
+      if (parent !== undefined) parents.set(request, parent);
+      return request;
+    },
     finish: (request, outcome) => {
       try {
         const recorded = audit.finish(request, outcome);
@@ -43,12 +53,11 @@ export function tracedAudit(audit: Audit, record: (span: RequestSpan) => void, m
   };
 }
 
-function spanOf(request: AuditedRequest, outcome: EntryOutcome, durationMs: number): RequestSpan {
+function spanOf(request: AuditedRequest, outcome: EntryOutcome): Omit<RequestSpan, "durationMs" | "parent"> {
   const { id, face, user, entityId } = request;
   const operation = nameOf(request);
   return {
     name: `${face} ${operation}`,
-    durationMs,
     hasFailed: outcome.decision === "failed",
     attributes: {
       "runevault.face": face,

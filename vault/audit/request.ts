@@ -17,6 +17,8 @@ export interface RequestBeginning {
   readonly remoteAddress?: string | undefined;
   /** Milliseconds of the monotonic clock. */
   readonly startedAt: number;
+  /** Reads the header of that name: a span of the caller's, for whoever traces. */
+  readonly traceparent?: (() => string | null | undefined) | undefined;
 }
 
 /** One request. What is not known stays undefined. */

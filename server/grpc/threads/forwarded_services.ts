@@ -23,6 +23,7 @@ import { grpcDefinition, type GrpcService } from "../definition.ts";
 import { encodedBytes } from "../encoded_message.ts";
 import { openedResponse, sealedResponse } from "../metadata_batches.ts";
 import { MAX_TOKEN_LENGTH, presentedToken } from "../presented_token.ts";
+import { takeForRecording } from "../unhandled_calls.ts";
 import type { BatchWork, ForwardedRequest, Forwarder } from "./forwarder.ts";
 
 /** A larger request crosses only for a caller who would be let in; of anybody else's, the token alone does. */
@@ -59,6 +60,7 @@ function forwardedService<Methods extends GenServiceMethods>(
     definition[name] = forwardedMethod(method);
     const { input } = service.method[name]!;
     handlers[name] = (call, respond) => {
+      takeForRecording(call);
       const request = requestOf(method.path, input, call.request, works[name]);
       if (request.bytes.length <= LARGE_BYTES) return forwarder.forward(call, request, respond);
       wouldBeLetIn(forwarder, call.metadata, call.request.message).then((isLive) => {

@@ -75,7 +75,9 @@ export class Forwarder {
     const id = ++this.#lastId;
     const abort = work === undefined ? undefined : new AbortController();
     this.#waiting.set(id, { respond, work, abort, answer: undefined, keys: undefined });
-    this.#post(["call", id, path, bytes, call.metadata.get("authorization").map(String), call.getPeer()]);
+    const sent = (name: string) => call.metadata.get(name).map(String);
+    const headers = { authorization: sent("authorization"), traceparent: sent("traceparent") };
+    this.#post(["call", id, path, bytes, headers, call.getPeer()]);
     // Said after every call, answered ones too.
     if (call.cancelled) this.#cancel(id);
     else call.once("cancelled", () => this.#cancel(id));

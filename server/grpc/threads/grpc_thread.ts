@@ -66,6 +66,7 @@ class GrpcThread {
         shared: { holdings: new SharedHoldings(holdings), wantRoom },
         places,
         limits,
+        onUnhandled: (call) => this.#outbox.add(["unhandled", call]),
       },
       sharesPort: true,
     });

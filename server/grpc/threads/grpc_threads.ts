@@ -165,7 +165,8 @@ class OpenThread {
 
   #receive(message: FromThread): void {
     if (this.#calls.receive(message)) return;
-    if (message[0] === "log") this.#options.logger.log(message[1], message[2], message[3]);
+    if (message[0] === "unhandled") this.#options.onUnhandled(message[1]);
+    else if (message[0] === "log") this.#options.logger.log(message[1], message[2], message[3]);
     else if (message[0] === "want_room") this.#wantRoom(message[1], this);
     else if (message[0] === "listening") this.#listening.resolve();
     else if (message[0] === "stopped") this.#stopped.resolve();

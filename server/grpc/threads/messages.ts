@@ -10,6 +10,7 @@ import type { EnvelopeHead } from "../../../vault/keys/envelope.ts";
 import type { LogLevel } from "../../../vault/ports.ts";
 import type { CertificatePair } from "../credentials.ts";
 import type { BudgetLimits } from "../unauthenticated_budget.ts";
+import type { UnhandledCall } from "../unhandled_calls.ts";
 
 /** What a thread is to serve, and its share of what the server may use. */
 export interface ThreadPlan {
@@ -31,11 +32,14 @@ export interface ThreadPlan {
 /** A refusal that another thread decided on. */
 export type Refusal = readonly [kind: VaultErrorKind, message: string];
 
+/** What the main thread reads of a call's headers; either may have been sent several times. */
+export type CallHeaders = Readonly<Record<"authorization" | "traceparent", readonly string[]>>;
+
 /** From a thread to the main one. Calls have numbers, counted by their thread. */
 export type FromThread =
   | readonly ["listening"]
   | readonly ["cannot_listen", reason: string]
-  | readonly ["call", id: number, path: string, request: Uint8Array, authorization: readonly string[], peer: string]
+  | readonly ["call", id: number, path: string, request: Uint8Array, headers: CallHeaders, peer: string]
   /** Its caller has gone: no answer is wanted any more. */
   | readonly ["cancel", id: number]
   /** Which keys open these envelopes? */
@@ -45,6 +49,8 @@ export type FromThread =
   | readonly ["failed", id: number, ...Refusal]
   /** Would this token be let in now? */
   | readonly ["live", question: number, token: string]
+  /** A call that ended without the main thread. */
+  | readonly ["unhandled", call: UnhandledCall]
   | readonly ["want_room", peer: string | null]
   | readonly ["log", level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>]
   | readonly ["stopped"];

@@ -6,7 +6,7 @@
 
 import type { OpenRight } from "../../../vault/mod.ts";
 import { VaultError } from "../../../vault/errors.ts";
-import type { ToThread } from "./messages.ts";
+import type { CallHeaders, ToThread } from "./messages.ts";
 
 /** Stands where grpc-js has its own call: with the members that `unary.ts` uses, and no others. */
 export class ThreadCall {
@@ -27,14 +27,14 @@ export class ThreadCall {
   #work: PromiseWithResolvers<number> | undefined;
 
   constructor(
-    about: { id: number; request: object; authorization: readonly string[]; peer: string },
+    about: { id: number; request: object; headers: CallHeaders; peer: string },
     post: (message: ToThread) => void,
   ) {
     this.#id = about.id;
     this.#peer = about.peer;
     this.#post = post;
     this.request = about.request;
-    this.metadata = { get: (name) => name.toLowerCase() === "authorization" ? about.authorization : [] };
+    this.metadata = { get: (name) => about.headers[name.toLowerCase() as keyof CallHeaders] ?? [] };
   }
 
   getPeer(): string {

@@ -20,6 +20,7 @@ import { asVaultError, VaultError } from "../../../vault/errors.ts";
 import type { EnvelopeHead } from "../../../vault/keys/envelope.ts";
 import type { GrpcService } from "../definition.ts";
 import { encodedParts } from "../encoded_message.ts";
+import type { UnhandledCall } from "../unhandled_calls.ts";
 import type { FromThread, Refusal, ToThread } from "./messages.ts";
 import { ThreadCall } from "./thread_call.ts";
 import type { ThreadedBatches } from "./threaded_batches.ts";
@@ -30,6 +31,8 @@ export interface CallParts {
   readonly batches: ThreadedBatches;
   readonly envelopes: Pick<EnvelopeService, "keyFor">;
   readonly isLive: (token: string) => boolean;
+  /** Told of every call that ended without a handler that records it. */
+  readonly onUnhandled: (call: UnhandledCall) => void;
 }
 
 interface Method {
@@ -54,12 +57,12 @@ export function unaryMethods(services: readonly GrpcService[]): Methods {
 
 /** The calls of one thread that are under way. */
 export class ThreadCalls {
-  readonly #parts: Omit<CallParts, "services">;
+  readonly #parts: Omit<CallParts, "services" | "onUnhandled">;
   readonly #methods: Methods;
   readonly #post: (message: ToThread) => void;
   readonly #open = new Map<number, ThreadCall>();
 
-  constructor(parts: Omit<CallParts, "services">, methods: Methods, post: (message: ToThread) => void) {
+  constructor(parts: Omit<CallParts, "services" | "onUnhandled">, methods: Methods, post: (message: ToThread) => void) {
     this.#parts = parts;
     this.#methods = methods;
     this.#post = post;
@@ -92,10 +95,10 @@ export class ThreadCalls {
     }
   }
 
-  #begin([, id, path, bytes, authorization, peer]: Extract<FromThread, readonly ["call", ...unknown[]]>): void {
+  #begin([, id, path, bytes, headers, peer]: Extract<FromThread, readonly ["call", ...unknown[]]>): void {
     const method = this.#methods.get(path)!;
     const request = method.definition.requestDeserialize(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    const call = new ThreadCall({ id, request, authorization, peer }, this.#post);
+    const call = new ThreadCall({ id, request, headers, peer }, this.#post);
     this.#open.set(id, call);
     this.#parts.batches.note(call);
     method.handler(call as unknown as ServerUnaryCall<object, object>, (error, response) => {
