@@ -226,7 +226,8 @@ export class Daemon {
       fallbackDimension: config.fheDim ?? config.embeddingDim,
       // One core stays with the event loop, or token checks would wait for their turn on a busy machine.
       scoreThreads: Math.max(1, navigator.hardwareConcurrency - 1),
-      passwordThreads: Math.min(navigator.hardwareConcurrency, MAX_PASSWORD_THREADS),
+      // One more than cores: while the event loop takes a hash and hands out the next, the core goes on with another.
+      passwordThreads: Math.min(navigator.hardwareConcurrency + 1, MAX_PASSWORD_THREADS),
       nativeJwt: native.jwt,
       nativeArgon2: native.argon2,
       databasePlugins: DATABASE_PLUGINS,
