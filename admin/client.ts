@@ -149,7 +149,7 @@ async function tcpCredentials(target: AdminTarget & { kind: "tcp" }, options: Cl
 async function socketCredentials(path: string, options: ClientOptions): Promise<Credentials> {
   const { assertOwnFolder, folderToken, ownToken } = await import("./client_token.ts");
   const token = await ownToken(options) ?? (await isShared(path) ? await folderToken(options.dataDir) : undefined);
-  if (token !== undefined) await assertOwnFolder(path);
+  if (token !== undefined) await assertOwnFolder(path, options.dataDir);
   const headers = {
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(options.sudoUser === undefined ? {} : { "x-runevault-sudo-user": options.sudoUser }),

@@ -40,17 +40,34 @@ export async function folderToken(dataDir: string): Promise<string | undefined> 
 }
 
 /**
- * Refuses to send a token to a socket that somebody else could have put there while the server was away.
+ * Refuses to send a token to a socket that somebody else could have put there while the server was away: its folder must
+ * belong to root, to the caller or to the owner of the data folder, and nobody else may write to it.
  *
  * @throws {VaultError} `unreachable`.
  */
-export async function assertOwnFolder(socketPath: string): Promise<void> {
-  const folder = socketPath.slice(0, socketPath.lastIndexOf("/")) || "/";
-  const { mode } = await Deno.stat(socketPath.includes("/") ? folder : ".");
-  if (((mode ?? 0) & 0o022) === 0) return;
-  throw new VaultError("unreachable", `Others may write to ${folder}, where the admin socket is`, {
-    hint: "the token was not sent; have the server listen in a folder that is its own: --admin-socket",
+export async function assertOwnFolder(socketPath: string, dataDir: string): Promise<void> {
+  const folder = socketPath.includes("/") ? socketPath.slice(0, socketPath.lastIndexOf("/")) || "/" : ".";
+  const { mode, uid } = await Deno.stat(folder);
+  if (((mode ?? 0) & 0o022) !== 0) {
+    throw new VaultError("unreachable", `Others may write to ${folder}, where the admin socket is`, {
+      hint: "the token was not sent; have the server listen in a folder that is its own: --admin-socket",
+    });
+  }
+  if (uid === null || uid === 0 || uid === Deno.uid() || uid === await ownerOf(dataDir)) return;
+  throw new VaultError("unreachable", `${folder}, where the admin socket is, belongs to user ${uid}`, {
+    hint: "the token was not sent; if that is the server's user, name the data folder too, which is the same user's: " +
+      "--data-dir",
   });
+}
+
+/** The owner of a folder; null where there is none, or none that may be looked at. */
+async function ownerOf(path: string): Promise<number | null> {
+  try {
+    return (await Deno.stat(path)).uid;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return null;
+    throw error;
+  }
 }
 
 function checked(text: string, place: string): string {

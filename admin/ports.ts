@@ -38,8 +38,12 @@ export interface ProcessFacts {
 
 /** Backups of the running vault. */
 export interface BackupSource {
-  /** Takes a snapshot, to be fetched within a minute. */
-  take(): Promise<BackupBody>;
+  /**
+   * Takes a snapshot, to be fetched within a minute.
+   *
+   * @param choice.formerAudit Whether the audit files that rotation has moved away belong to it.
+   */
+  take(choice: { readonly formerAudit: boolean }): Promise<BackupBody>;
   /** Its archive, once. */
   fetch(id: string): ReadableStream<Uint8Array>;
 }

@@ -98,9 +98,10 @@ export async function firstLine(stream: ReadableStream<Uint8Array>): Promise<str
 
 /** What is typed until the line ends; nothing of it is shown. */
 async function typedSecret(prompt: string, err: TextWriter): Promise<string> {
-  await err.write(prompt);
+  // Before the prompt: whoever types as soon as they see it must not see what they type.
   Deno.stdin.setRaw(true);
   try {
+    await err.write(prompt);
     const bytes: number[] = [];
     const buffer = new Uint8Array(64);
     for (;;) {

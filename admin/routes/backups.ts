@@ -7,6 +7,7 @@
  * @module
  */
 
+import { flag, optional } from "../body.ts";
 import type { BackupSource } from "../ports.ts";
 import { type AdminRoute, bodyOf } from "../route.ts";
 
@@ -19,8 +20,8 @@ export function backupRoutes(backups: BackupSource): readonly AdminRoute[] {
       method: "POST",
       path: "/backups",
       handle: async (c) => {
-        await bodyOf(c, {});
-        return c.json(await backups.take(), 201);
+        const { former_audit: formerAudit = true } = await bodyOf(c, { former_audit: optional(flag) });
+        return c.json(await backups.take({ formerAudit }), 201);
       },
     },
     {

@@ -17,6 +17,8 @@ import { dataDirOf, withClientAlsoOffline } from "../session.ts";
 /** Copying and hashing a large store on a slow disk. */
 const BACKUP_TIMEOUT_MS = 3_600_000;
 
+const ATTEMPTS = 3;
+
 /** Where secrets come from. */
 interface KeyOptions {
   readonly passphraseFile?: string | undefined;
@@ -33,13 +35,14 @@ export function addBackupCommands(root: Root, { io }: CliContext): void {
     .argument("<FILE>", "the file to make; one that exists is never overwritten")
     .option("--passphrase-file <FILE>", "a file with the passphrase, mode 0600")
     .option("--recipient <AGE1...>", "encrypt to an age recipient in place of a passphrase; may be repeated", append)
+    .option("--no-former-audit", "leave out the audit files that rotation has moved away")
     .addHelpText(
       "after",
       SOURCES + examples("runevault backup /backup/vault.age", "runevault backup --recipient age1… /backup/vault.age"),
     )
-    .action(async (file, { passphraseFile, recipient }, command) => {
+    .action(async (file, { passphraseFile, recipient, formerAudit }, command) => {
       const key = await keyOf(io, { passphraseFile }, recipient ?? []);
-      await backup(io, command.optsWithGlobals(), file, key);
+      await backup(io, command.optsWithGlobals(), file, { key, formerAudit });
     });
 
   root.command("restore").description("Make a vault of a backup, on an empty data folder.")
@@ -68,25 +71,34 @@ async function keyOf(io: Io, { passphraseFile }: KeyOptions, recipients: readonl
     for (const recipient of recipients) room.assertRecipient(recipient);
     return { recipients };
   }
-  const ask = async (prompt: string) => {
-    const first = await io.secret(prompt);
-    if (!io.isInteractive) return first;
-    if (await io.secret("The same again: ") === first) return first;
-    throw new VaultError("invalid_argument", "The two passphrases differ");
-  };
   const passphrase = await room.readPassphrase(
-    { file: passphraseFile, env: io.env, forget: io.forget, ask },
+    { file: passphraseFile, env: io.env, forget: io.forget, ask: (prompt) => askTwice(io, prompt) },
     "Passphrase of the backup: ",
   );
   room.assertStrong(passphrase);
   return { passphrase };
 }
 
-async function backup(io: Io, globals: GlobalOptions, file: string, key: BackupKey): Promise<void> {
+/** Nobody sees what they type: at a terminal it counts once the same was typed twice. */
+async function askTwice(io: Io, prompt: string): Promise<string> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const typed = await io.secret(prompt);
+    if (!io.isInteractive || await io.secret("The same again: ") === typed) return typed;
+    await io.err("They differ.\n");
+  }
+  throw new VaultError("invalid_argument", `The two passphrases differ, ${ATTEMPTS} times`);
+}
+
+async function backup(
+  io: Io,
+  globals: GlobalOptions,
+  file: string,
+  { key, formerAudit }: { readonly key: BackupKey; readonly formerAudit: boolean },
+): Promise<void> {
   const { encryptBackup } = await import("../../server/backup/mod.ts");
   await withClientAlsoOffline(io, globals, BACKUP_TIMEOUT_MS, async (client) => {
     const { taken, bytes } = await writeNewFile(file, async (write) => {
-      const taken = await client.json<BackupBody>("POST", "/backups", {});
+      const taken = await client.json<BackupBody>("POST", "/backups", { former_audit: formerAudit });
       const sealed = await encryptBackup(await archiveOf(client, taken), key);
       let bytes = 0;
       for await (const chunk of sealed) {

@@ -8,6 +8,7 @@ import type { Finding, UpgradeReport } from "../../server/maintenance/mod.ts";
 import { VaultError } from "../../vault/errors.ts";
 import { escapeControls, facts } from "../format.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
+import { repeated } from "../repeated.ts";
 import { dataDirOf, isServing } from "../session.ts";
 
 const LEVELS = `
@@ -19,11 +20,12 @@ Run it as the user that the server runs as.
 export function addDoctorCommands(root: Root, context: CliContext): void {
   const { io } = context;
   root.command("doctor").description("Look for what is wrong with a vault, running or stopped; changes nothing.")
-    .addHelpText("after", LEVELS + examples("runevault doctor", "runevault doctor --json"))
-    .action(async (_options, command) => {
+    .option("--audit-key <FILE>", "a first key of the audit trail (audit.k0), to check its MACs with", repeated, [])
+    .addHelpText("after", LEVELS + examples("runevault doctor", "runevault doctor --audit-key /media/stick/audit.k0"))
+    .action(async ({ auditKey }, command) => {
       const globals = command.optsWithGlobals();
       const { doctor } = await import("../../server/maintenance/mod.ts");
-      const findings = await doctor({ data_dir: dataDirOf(io, globals) }, await isServing(io, globals));
+      const findings = await doctor({ data_dir: dataDirOf(io, globals) }, await isServing(io, globals), auditKey);
       await io.out(globals.json ? `${JSON.stringify({ findings })}\n` : findings.map(showFinding).join(""));
       context.exitCode = findings.some(({ level }) => level === "problem") ? 1 : 0;
     });

@@ -17,7 +17,8 @@ import {
   notOurs,
   parseManifest,
 } from "./manifest.ts";
-import { type PartSource, readExtent, type Snapshot } from "./snapshot.ts";
+import { type PartSource, readExtent } from "./collected.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** How many bytes {@link writeArchive} makes of a snapshot. */
 export function archiveBytes({ manifest }: Snapshot): number {

@@ -7,7 +7,7 @@
 import type { BackupBody, BackupSource } from "../../admin/mod.ts";
 import { VaultError } from "../../vault/mod.ts";
 import { archiveBytes, writeArchive } from "./archive.ts";
-import { type Snapshot, SNAPSHOT_PREFIX, type SnapshotSources, takeSnapshot } from "./snapshot.ts";
+import { type Snapshot, SNAPSHOT_PREFIX, type SnapshotChoice, type SnapshotSources, takeSnapshot } from "./snapshot.ts";
 
 interface Waiting {
   readonly id: string;
@@ -33,7 +33,7 @@ export class Backups implements BackupSource {
    *
    * @throws {VaultError} `precondition_failed` while another one is being taken or fetched, `storage_failed`.
    */
-  async take(): Promise<BackupBody> {
+  async take(choice: SnapshotChoice): Promise<BackupBody> {
     if (this.#isBusy) {
       throw new VaultError("precondition_failed", "Another backup is being made", {
         hint: "try again when it is done",
@@ -41,7 +41,7 @@ export class Backups implements BackupSource {
     }
     this.#isBusy = true;
     try {
-      const snapshot = await takeSnapshot(this.#sources);
+      const snapshot = await takeSnapshot(this.#sources, choice);
       const id = crypto.randomUUID();
       const timer = setTimeout(() => void this.#drop(id), WAIT_MS);
       this.#waiting = { id, snapshot, timer };

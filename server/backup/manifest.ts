@@ -14,7 +14,8 @@ export const BACKUP_FORMAT = 1;
 
 /** A list of parts that is larger is no backup of ours. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
-const MAX_PARTS = 10_000;
+/** As many parts a backup may have. */
+export const MAX_PARTS = 10_000;
 
 /** One file of a backup. */
 export interface BackupPart {
@@ -45,7 +46,7 @@ export interface Manifest {
  * leave the folder, and it can't plant a file that the vault would load.
  */
 const PART_PATH =
-  /^(runevault\.db|seal\.key|admin\.token|vault-(roles|tokens)\.yml|(etc\/)?runevault\.yml|audit\.log(\.[0-9]{1,6})?|tls\/(ca|server)\.(pem|key)|keys\/[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\/(Sec|Enc|Eval)Key\.json)$/;
+  /^(runevault\.db|seal\.key|admin\.token|vault-(roles|tokens)\.yml|(etc\/)?runevault\.yml|audit\.log((\.[0-9]{1,6}|-[0-9]{8})(\.gz)?)?|audit-[0-9]{16}\.log(\.gz)?|tls\/(ca|server)\.(pem|key)|keys\/[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\/(Sec|Enc|Eval)Key\.json)$/;
 
 /** Where a configuration file from outside of the data folder goes: to be read, not to be in force. */
 export const OUTSIDE_CONFIG = "etc/runevault.yml";

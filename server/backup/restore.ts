@@ -7,12 +7,14 @@
 import { dirname } from "node:path";
 import { lineParts } from "../../vault/audit/entry.ts";
 import { cutTornLine, lastLineOf } from "../../vault/audit/file_tail.ts";
+import { linesOf, trailFiles } from "../../vault/audit/trail_files.ts";
 import { VaultError } from "../../vault/mod.ts";
 import { markRestored } from "../../vault/storage/restored_mark.ts";
 import { takeDataFolder } from "../data_folder.ts";
 import type { BackupIdentity } from "./age.ts";
 import { takeCheckFolder } from "./check_folder.ts";
 import { notOurs } from "./manifest.ts";
+import { TRAIL_PART } from "./trail_parts.ts";
 import { abandonStaging, beginStaging, commitStaging, contentOf, removeTree } from "./staging.ts";
 import { unpackBackup, type Unpacked } from "./unpack.ts";
 
@@ -66,7 +68,7 @@ async function unpackInto(
   const staging = await beginStaging(dataDir);
   try {
     const unpacked = await unpackBackup(sealed, identity, staging);
-    const trailEnd = await trailEndOf(`${staging}/audit.log`);
+    const trailEnd = await trailEndOf(`${staging}/${TRAIL_PART}`);
     markRestored(`${staging}/runevault.db`, { madeAt: unpacked.manifest.created_at, trailEnd });
     await giveToOwner(staging, dataDir);
     await commitStaging(dataDir);
@@ -76,16 +78,26 @@ async function unpackInto(
   }
 }
 
-/** A file that was copied while it grew may end in the middle of a line. */
+/**
+ * The number of the trail's last line; 0: there is none. A file that was copied while it grew may end in the middle of a
+ * line, and one that was just rotated has none: then the last one stands in a former file.
+ */
 async function trailEndOf(path: string): Promise<number> {
   await cutTornLine(path);
-  const line = await lastLineOf(path);
-  if (line === null) return 0;
+  const last = (await trailFiles(path)).filter(({ first }) => first !== null).at(-1)?.path;
+  if (last === undefined) return 0;
+  const line = last.endsWith(".gz") ? await lastPackedLine(last) : await lastLineOf(last);
   try {
-    return lineParts(line).seq;
+    return lineParts(line ?? "").seq;
   } catch {
     throw notOurs("its audit file is none");
   }
+}
+
+async function lastPackedLine(path: string): Promise<string | null> {
+  let last: string | null = null;
+  for await (const { text } of linesOf(path)) last = text;
+  return last;
 }
 
 /** Root may restore for the vault's own user, to whom the folder belongs. */

@@ -5,13 +5,14 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { type Clock, VaultError } from "../../vault/mod.ts";
 import { makePrivateFolder } from "../../vault/storage/private_files.ts";
 import { copyDatabase } from "../../vault/storage/sqlite_copy.ts";
 import { readStoreFacts, type StoreFacts } from "../../vault/storage/store_facts.ts";
 import { VERSION } from "../../version.ts";
-import { BACKUP_FORMAT, type BackupPart, type Manifest, OUTSIDE_CONFIG } from "./manifest.ts";
+import { Collected, type PartSource } from "./collected.ts";
+import { BACKUP_FORMAT, type Manifest, MAX_PARTS, OUTSIDE_CONFIG } from "./manifest.ts";
+import { countFormer, type HeldPart, holdTrail, releaseAll } from "./trail_parts.ts";
 
 /** Where a vault's files are. */
 export interface SnapshotSources {
@@ -25,11 +26,6 @@ export interface SnapshotSources {
   readonly clock: Clock;
 }
 
-/** Where one part's bytes are. */
-export interface PartSource extends BackupPart {
-  readonly content: Uint8Array | { readonly file: string };
-}
-
 /** A snapshot. Dispose of it when it was read. */
 export interface Snapshot extends AsyncDisposable {
   readonly manifest: Manifest;
@@ -38,14 +34,15 @@ export interface Snapshot extends AsyncDisposable {
   readonly leftOut: readonly string[];
 }
 
+/** What a snapshot is to hold. */
+export interface SnapshotChoice {
+  /** The audit files that rotation has moved away, besides the present one. */
+  readonly formerAudit: boolean;
+}
+
 /** Folders of snapshots; one that a crash left behind is removed at the next start. */
 export const SNAPSHOT_PREFIX = ".backup-";
 
-/** Small files are held in memory, so that they can't change between their digest and their turn. */
-const MAX_SMALL_BYTES = 1024 * 1024;
-/** How long the files of TLS must have been the same. */
-const STILL_MS = 50;
-const TLS_FILES = ["ca.pem", "ca.key", "server.pem", "server.key"];
 const KEY_FILES = ["SecKey.json", "EncKey.json", "EvalKey.json"];
 
 /**
@@ -54,9 +51,13 @@ const KEY_FILES = ["SecKey.json", "EncKey.json", "EvalKey.json"];
  *
  * @throws {VaultError} `storage_failed` when the disk has no room for the copy.
  */
-export async function takeSnapshot(sources: SnapshotSources): Promise<Snapshot> {
+export async function takeSnapshot(sources: SnapshotSources, choice: SnapshotChoice): Promise<Snapshot> {
   const folder = `${sources.dataDir}/${SNAPSHOT_PREFIX}${crypto.randomUUID()}`;
-  const dispose = () => Deno.remove(folder, { recursive: true });
+  const trail: HeldPart[] = [];
+  const dispose = async () => {
+    await releaseAll(trail);
+    await Deno.remove(folder, { recursive: true });
+  };
   await makePrivateFolder(folder);
   try {
     const copy = `${folder}/runevault.db`;
@@ -65,6 +66,12 @@ export async function takeSnapshot(sources: SnapshotSources): Promise<Snapshot> 
     const collected = new Collected(folder);
     await collected.addLarge("runevault.db", copy);
     await collectFiles(collected, sources, store);
+    if (sources.auditFile !== null) {
+      trail.push(...await holdTrail(sources.auditFile, folder, choice.formerAudit));
+      for (const { part, source } of trail) await collected.addLarge(part, source);
+      if (!choice.formerAudit) collected.leaveOut(await countFormer(sources.auditFile), "former audit files");
+    }
+    assertCount(collected.parts);
     const manifest: Manifest = {
       format: BACKUP_FORMAT,
       program: VERSION,
@@ -91,107 +98,15 @@ async function collectFiles(collected: Collected, sources: SnapshotSources, stor
     const isInside = sources.configPath === `${dataDir}/runevault.yml`;
     await collected.addSmall(isInside ? "runevault.yml" : OUTSIDE_CONFIG, sources.configPath);
   }
-  if (sources.auditFile !== null) await collected.addLarge("audit.log", sources.auditFile);
   for (const keyId of store.keyIds) {
     for (const name of KEY_FILES) await collected.addLarge(`keys/${keyId}/${name}`, `${dataDir}/keys/${keyId}/${name}`);
   }
 }
 
-/** The parts as they come together. */
-class Collected {
-  readonly parts: PartSource[] = [];
-  readonly leftOut: string[] = [];
-  readonly #folder: string;
-
-  /** @param folder Where copies of files that may be replaced meanwhile are put. */
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  /** A file that is small enough for memory; absent ones are passed over unless needed. */
-  async addSmall(path: string, file: string, needed?: "needed"): Promise<void> {
-    const content = await readIfThere(file);
-    if (content !== null) return this.#addContent(path, content);
-    if (needed !== undefined) throw new VaultError("storage_failed", `${file} is missing`);
-  }
-
-  /** The files of TLS, once they stood still: a certificate that is just being renewed has a key of its own. */
-  async addPairs(folder: string): Promise<void> {
-    const read = () => Promise.all(TLS_FILES.map((name) => readIfThere(`${folder}/${name}`)));
-    let found = await read();
-    for (let before = null; digestsOf(found) !== before;) {
-      before = digestsOf(found);
-      await new Promise((resolve) => setTimeout(resolve, STILL_MS));
-      found = await read();
-    }
-    found.forEach((content, i) => content === null || this.#addContent(`tls/${TLS_FILES[i]}`, content));
-  }
-
-  /** One of the two YAML files, if it is the vault's own text: an edit that wasn't taken in is no part of its state. */
-  async addFace(name: "roles" | "tokens", file: string, { files }: StoreFacts): Promise<void> {
-    if (await sizeIfThere(file) === null) return;
-    const path = `vault-${name}.yml`;
-    const copy = `${this.#folder}/${path}`;
-    await Deno.copyFile(file, copy);
-    await this.addLarge(path, copy);
-    const { sha256 } = this.parts.at(-1)!;
-    const record = files.get(name);
-    if (sha256 === record?.digest || sha256 === record?.previousDigest) return;
-    this.parts.pop();
-    this.leftOut.push(`${file}: it isn't what the vault wrote; a restored vault writes its own`);
-  }
-
-  /** A file that never changes, or grows at its end alone: what it is now is its part. Absent ones are passed over. */
-  async addLarge(path: string, file: string): Promise<void> {
-    const size = await sizeIfThere(file);
-    if (size !== null) await this.#addExtent(path, file, size);
-  }
-
-  /** The first `bytes` of a file. */
-  async #addExtent(path: string, file: string, bytes: number): Promise<void> {
-    const hash = createHash("sha256");
-    for await (const chunk of readExtent(file, bytes)) hash.update(chunk);
-    this.parts.push({ path, bytes, sha256: hash.digest("hex"), content: { file } });
-  }
-
-  #addContent(path: string, content: Uint8Array): void {
-    this.parts.push({ path, bytes: content.length, sha256: sha256(content), content });
-  }
-}
-
-/** The first `bytes` of a file, in chunks. */
-export async function* readExtent(path: string, bytes: number): AsyncIterable<Uint8Array> {
-  using file = await Deno.open(path);
-  let left = bytes;
-  while (left > 0) {
-    const chunk = new Uint8Array(Math.min(left, 256 * 1024));
-    const got = await file.read(chunk);
-    if (got === null) throw new VaultError("storage_failed", `${path} became shorter while it was read`);
-    left -= got;
-    yield chunk.subarray(0, got);
-  }
-}
-
-async function readIfThere(path: string): Promise<Uint8Array | null> {
-  const size = await sizeIfThere(path);
-  if (size === null) return null;
-  if (size <= MAX_SMALL_BYTES) return await Deno.readFile(path);
-  throw new VaultError("storage_failed", `${path} has ${size} bytes, more than such a file can have`);
-}
-
-async function sizeIfThere(path: string): Promise<number | null> {
-  try {
-    return (await Deno.stat(path)).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
-function digestsOf(contents: readonly (Uint8Array | null)[]): string {
-  return contents.map((content) => content === null ? "-" : sha256(content)).join(" ");
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+/** A restore takes no more than this: better said now than then. */
+function assertCount({ length }: readonly PartSource[]): void {
+  if (length <= MAX_PARTS) return;
+  throw new VaultError("storage_failed", `The backup would have ${length} files, and a restore takes ${MAX_PARTS}`, {
+    hint: "--no-former-audit leaves out the audit files that rotation has moved away",
+  });
 }

@@ -1,72 +1,84 @@
 /**
- * The audit trail, as far as it can be looked at without its first key: whether its lines follow from each other.
+ * The audit trail: whether every line of every file follows from the one before it and the last one is there, and whether
+ * those whose keys are at hand were written under them.
  *
  * @module
  */
 
-import { hashOf } from "../../vault/audit/chain.ts";
-import { lineParts } from "../../vault/audit/entry.ts";
-import { linesOf, trailFiles } from "../../vault/audit/trail_files.ts";
+import { dirname } from "node:path";
+import { parseSeriesKey } from "../../vault/audit/series_key.ts";
+import { trailFiles } from "../../vault/audit/trail_files.ts";
+import { brokenText, type SeriesKey, type VerifyReport, verifyTrail } from "../../vault/audit/verify.ts";
+import { VaultError } from "../../vault/mod.ts";
 import { readRecords } from "../../vault/storage/store_facts.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 
-/** What was read of the file. */
-interface ReadTrail {
-  readonly lines: number;
-  readonly last: number;
-  /** The number of the first line that doesn't follow from the one before; null: all do. */
-  readonly brokenAt: number | null;
-  /** Whether the line that the store remembers as the last is there as it was. */
-  readonly hasHead: boolean;
-}
-
 /** A commit comes some milliseconds before its line. */
 const SETTLE_MS = 300;
+/** A file may be rotated away between the list of files and its turn. */
+const ATTEMPTS = 3;
+
+/** A first key of the trail, as the first start leaves it, or one with which a later series began. */
+const FIRST_KEY = /^audit\.k0(\.[0-9]+)?(\.age)?$/;
 
 /**
- * Reads the whole file: each line carries the hash of the one before, and the store remembers the last.
+ * Reads all files of the trail.
  *
  * @param path Null where the operator switched the trail off.
+ * @param keyFiles First keys that were taken away; those that still lie in the data folder are used too.
  */
-export async function examineTrail(path: string | null, databasePath: string): Promise<Finding[]> {
+export async function examineTrail(
+  path: string | null,
+  databasePath: string,
+  keyFiles: readonly string[],
+): Promise<Finding[]> {
   if (path === null) return [warning("audit", "there is no audit trail", "give --audit-file a path")];
+  const keys = await keysOf(dirname(databasePath), keyFiles);
   const [head] = readRecords(databasePath, "audit_head");
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  const trail = await readTrail(await newestWithLines(path), head ?? null);
-  const remedy = "keep the file as it is, and look for who could write to it; docs/audit.md says what a gap can mean";
-  if (trail.brokenAt !== null) {
-    return [problem("audit", `line ${trail.brokenAt} of ${path} doesn't follow from the one before`, remedy)];
+  const report = await verified(path, { keys, head });
+  if (report.broken !== null) {
+    const remedy =
+      "keep the files as they are, and look for who could write to them; docs/audit.md says what a gap can mean";
+    return [problem("audit", brokenText(report.broken), remedy)];
   }
-  if (head !== undefined && !trail.hasHead) {
-    return [problem("audit", `${path} ends before line ${head.sequence}, or has another one in its place`, remedy)];
-  }
-  return [ok("audit", `${trail.lines} lines up to number ${trail.last}, each follows from the one before`)];
+  return [
+    ok(
+      "audit",
+      `${report.lines} lines up to number ${report.last ?? 0}, each follows from the one before; ${macs(report)}`,
+    ),
+  ];
 }
 
-/** After a rotation the present file is empty, and the one before it is what can be looked at. */
-async function newestWithLines(path: string): Promise<string> {
-  return (await trailFiles(path)).filter(({ first }) => first !== null).at(-1)?.path ?? path;
+function macs({ lines, checkedKeys }: VerifyReport): string {
+  if (checkedKeys === 0) return "no MAC was checked (--audit-key FILE)";
+  return checkedKeys === lines ? "each has its MAC" : `${checkedKeys} have their MAC, the others are of another key`;
 }
 
-async function readTrail(path: string, head: { sequence: number; hash: string } | null): Promise<ReadTrail> {
-  let [lines, last, hash, hasHead] = [0, 0, "", false];
-  let brokenAt: number | null = null;
-  for await (const { text: line } of linesOf(path)) {
-    const { seq, prev } = lineParts(line);
-    // Older lines may have been moved away with a file of their own.
-    if (lines > 0 && (seq !== last + 1 || prev !== hash)) brokenAt ??= seq;
-    // The line that the store remembers may be the last of the file before.
-    hasHead ||= lines === 0 && seq - 1 === head?.sequence && prev === head.hash;
-    [lines, last, hash] = [lines + 1, seq, hashOf(line)];
-    hasHead ||= seq === head?.sequence && hash === head.hash;
+async function verified(path: string, options: Parameters<typeof verifyTrail>[1]): Promise<VerifyReport> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await verifyTrail(await trailFiles(path), options);
+    } catch (error) {
+      const isGone = error instanceof VaultError && error.kind === "not_found";
+      if (!isGone || attempt === ATTEMPTS) throw error;
+    }
   }
-  return { lines, last, brokenAt, hasHead };
+}
+
+async function keysOf(dataDir: string, keyFiles: readonly string[]): Promise<SeriesKey[]> {
+  const here = (await firstKeysIn(dataDir)).filter((name) => !name.endsWith(".age"));
+  const paths = [...keyFiles, ...here.map((name) => `${dataDir}/${name}`)];
+  return await Promise.all(paths.map(async (one) => parseSeriesKey(await Deno.readTextFile(one))));
+}
+
+async function firstKeysIn(dataDir: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name).filter((name) => FIRST_KEY.test(name));
 }
 
 /** The first key of the trail opens its whole past: it belongs elsewhere. */
 export async function examineFirstKey(dataDir: string): Promise<Finding[]> {
-  const names = (await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name);
-  return names.filter((name) => /^audit\.k0(\.|$)/.test(name)).map((name) =>
+  return (await firstKeysIn(dataDir)).map((name) =>
     warning(
       "audit",
       `${name} is still here`,

@@ -11,7 +11,8 @@ import { readSources, type Sources } from "../sources.ts";
 import { daysLeft } from "../tls/mod.ts";
 import { examineFirstKey, examineTrail } from "./audit.ts";
 import { examine, type Finding, ok, problem, warning } from "./finding.ts";
-import { examineClock, examineDisk, examineModes, examinePorts } from "./host.ts";
+import { examineClock, examineDisk, examineModes } from "./host.ts";
+import { examinePorts } from "./ports.ts";
 import {
   examineDatabases,
   examineKeys,
@@ -28,9 +29,14 @@ import { tlsReport } from "./tls.ts";
  *
  * @param flags As for `serve`; `data_dir` at least.
  * @param isRunning Whether a server answers.
+ * @param auditKeys Files with first keys of the audit trail, to check its MACs with.
  * @throws {VaultError} `config_invalid` for a configuration that can't be read; everything else is a finding.
  */
-export async function doctor(flags: RawValues, isRunning: boolean): Promise<Finding[]> {
+export async function doctor(
+  flags: RawValues,
+  isRunning: boolean,
+  auditKeys: readonly string[] = [],
+): Promise<Finding[]> {
   const sources = await readSources(flags);
   const { config } = sources;
   const found = [
@@ -38,7 +44,7 @@ export async function doctor(flags: RawValues, isRunning: boolean): Promise<Find
     await examine("ports", () => examinePorts(config, isRunning)),
     await examine("tls", () => examineTls(flags)),
     await examine("store", () => examineAllOfStore(sources)),
-    await examine("audit", () => examineTrail(config.auditFile, `${config.dataDir}/runevault.db`)),
+    await examine("audit", () => examineTrail(config.auditFile, `${config.dataDir}/runevault.db`, auditKeys)),
     await examine("audit", () => examineFirstKey(config.dataDir)),
   ];
   return found.flat();

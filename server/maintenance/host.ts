@@ -1,11 +1,10 @@
 /**
- * What a vault needs of its machine: a clock, room on the disk, files that are its own, ports that are free.
+ * What a vault needs of its machine: a clock, room on the disk, files that are its own.
  *
  * @module
  */
 
 import { statfs } from "node:fs/promises";
-import type { Config } from "../config.ts";
 import { modeOf } from "../backup/manifest.ts";
 import type { StoreFacts } from "../../vault/storage/store_facts.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
@@ -72,35 +71,5 @@ async function* filesBelow(root: string, folder: string): AsyncIterable<string> 
     const path = folder === "" ? name : `${folder}/${name}`;
     if (isDirectory) yield* filesBelow(root, path);
     else if (isFile) yield path;
-  }
-}
-
-/** Whether the ports of a stopped vault are free, and those of a running one are answered. */
-export async function examinePorts(config: Config, isRunning: boolean): Promise<Finding[]> {
-  const ports = [["gRPC", config.grpc], ["identity API", config.api], ["admin", config.admin], [
-    "metrics",
-    config.metrics,
-  ]];
-  const found: Finding[] = [];
-  for (const [name, address] of ports as [string, Config["grpc"]][]) {
-    if (address === null || address.port === 0) continue;
-    const isTaken = await answers(address.host, address.port);
-    const where = `${name} ${address.host}:${address.port}`;
-    if (isTaken && !isRunning) {
-      found.push(
-        problem("ports", `${where} is another program's`, "stop that program, or give this vault another port"),
-      );
-    }
-  }
-  return found.length > 0 ? found : [ok("ports", isRunning ? "the server runs and has its ports" : "they are free")];
-}
-
-async function answers(host: string, port: number): Promise<boolean> {
-  const hostname = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  try {
-    (await Deno.connect({ hostname, port })).close();
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -7,6 +7,31 @@ import type { NewOperatorBody } from "../../admin/wire.ts";
 import { AdminHttp, cli } from "../clients.ts";
 import { runProgram, StartedServer, temporaryFolder } from "../started_server.ts";
 
+Deno.test({
+  name: "S21: a token is not sent to a socket in another user's folder, unless the data folder is that user's too",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using folder = await temporaryFolder();
+    const [theirs, data] = [`${folder.path}/theirs`, `${folder.path}/data`];
+    for (const path of [theirs, data]) await Deno.mkdir(path, { mode: 0o755 });
+    await Deno.chown(theirs, 4242, 4242);
+    const heard: string[] = [];
+    const socket = `${theirs}/admin.sock`;
+    await using _ = Deno.serve({ path: socket, transport: "unix", onListen: () => {} }, (request) => {
+      heard.push(request.headers.get("authorization") ?? "");
+      return Response.json({ tokens: [] });
+    });
+    const env = { RUNEVAULT_OPERATOR_TOKEN: `opr_${"ab".repeat(32)}` };
+    const list = () => runProgram(["token", "list", "--admin-socket", socket, "--data-dir", data], { env });
+    const refused = await list();
+    deepEqual([refused.code, heard], [1, []]);
+    match(refused.stderr, /belongs to user 4242[^]*the token was not sent[^]*--data-dir/);
+    await Deno.chown(data, 4242, 4242);
+    const { code, stderr } = await list();
+    deepEqual([code, heard.length], [0, 1], stderr);
+  },
+});
+
 Deno.test("S21: members of the socket's group need a token each, may what its scope says, and are named in the log", async () => {
   await using folder = await temporaryFolder();
   const socket = `${folder.path}/admin.sock`;

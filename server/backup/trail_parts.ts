@@ -1,0 +1,100 @@
+/**
+ * The files of the audit trail as parts of a backup. Rotation renames, packs and removes them meanwhile, so each is held by
+ * a name of its own, or open, from the moment at which the list of them was complete.
+ *
+ * @module
+ */
+
+import { basename } from "node:path";
+import { VaultError } from "../../vault/mod.ts";
+import { formerName, isOwnFormer, trailFiles } from "../../vault/audit/trail_files.ts";
+
+/** What the present file is called in a backup, and in the folder that is restored from it. */
+export const TRAIL_PART = "audit.log";
+
+/** A file that stays as it is. */
+export interface HeldPart {
+  /** Its name in the backup. */
+  readonly part: string;
+  /** A path, or the opened file where it lies on another disk or is somebody else's. */
+  readonly source: string | Deno.FsFile;
+}
+
+/** A list that changes more often than this while it is read isn't rotation. */
+const LOOKS = 5;
+
+/**
+ * Holds the files of a trail; none where there is none.
+ *
+ * @param folder Where their names are put; a private folder.
+ * @param withFormer Whether those that rotation moved away belong to it.
+ * @throws {VaultError} `storage_failed` where the list of them never stands still.
+ */
+export async function holdTrail(path: string, folder: string, withFormer: boolean): Promise<readonly HeldPart[]> {
+  for (let look = 1; look <= LOOKS; look++) {
+    const listed = await pathsOf(path, withFormer);
+    const held = await holdAll(listed, basename(path), folder);
+    const isSame = held.length === listed.length && `${await pathsOf(path, withFormer)}` === `${listed}`;
+    if (isSame) return held;
+    await releaseAll(held);
+  }
+  throw new VaultError("storage_failed", `The audit files beside ${path} are moved faster than they can be read`);
+}
+
+/** Lets go of what was held. */
+export async function releaseAll(held: readonly HeldPart[]): Promise<void> {
+  for (const { source } of held) {
+    if (typeof source === "string") await Deno.remove(source);
+    else source.close();
+  }
+}
+
+/** How many files rotation has moved away. */
+export async function countFormer(path: string): Promise<number> {
+  return (await pathsOf(path, true)).filter((one) => one !== path).length;
+}
+
+async function pathsOf(path: string, withFormer: boolean): Promise<string[]> {
+  try {
+    const paths = (await trailFiles(path)).map((file) => file.path);
+    return withFormer ? paths : paths.filter((one) => one === path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** As many of them as are still there. */
+async function holdAll(paths: readonly string[], current: string, folder: string): Promise<HeldPart[]> {
+  const held: HeldPart[] = [];
+  for (const path of paths) {
+    const part = partOf(basename(path), current);
+    try {
+      held.push({ part, source: await holdOne(path, `${folder}/${part}`) });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return held;
+}
+
+async function holdOne(path: string, name: string): Promise<string | Deno.FsFile> {
+  try {
+    await Deno.link(path, name);
+    return name;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw error;
+    return await Deno.open(path);
+  }
+}
+
+/** The name that a file has beside `audit.log`, whatever the trail is called where it lies. */
+function partOf(name: string, current: string): string {
+  if (name === current) return TRAIL_PART;
+  const packed = name.endsWith(".gz") ? ".gz" : "";
+  const bare = name.slice(0, name.length - packed.length);
+  if (!isOwnFormer(bare, current)) return `${TRAIL_PART}${bare.slice(current.length)}${packed}`;
+  return `${
+    formerName(TRAIL_PART, Number(/[0-9]{16}/.exec(bare.slice(current.replace(/\.log$/, "").length))))
+  }${packed}`;
+}
