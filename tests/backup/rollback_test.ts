@@ -90,6 +90,29 @@ Deno.test("S9: with an audit file that goes beyond the backup, what was ended si
   deepEqual(await letIn(again, alive), REST, "and after the next start");
 });
 
+Deno.test("S9: roles and policies that were changed since are named: nobody knows any more how narrow they were", async () => {
+  await using place = await temporaryFolder();
+  const audit = `${place.path}/audit.log`;
+  const [dataDir, args] = [`${place.path}/data`, ["--audit-file", audit]];
+  const api = await ServedApi.start({ dataDir, args });
+  using admin = AdminHttp.of(api.server);
+  const policy = (path: string) =>
+    api.operator("PUT", "sys/policies/acl/dev", { policy: `path "${path}" { capabilities = ["read"] }` });
+  equal((await policy("wide/*")).status, 204);
+  await admin.issue("alice");
+  await must(dataDir, ["backup", `${place.path}/vault.age`]);
+  equal((await policy("narrow/one")).status, 204);
+  await must(dataDir, ["role", "update", "--name", "member", "--top-k", "2"]);
+  await admin.revoke("alice");
+  await api[Symbol.asyncDispose]();
+  await Deno.remove(dataDir, { recursive: true });
+  await must(dataDir, ["restore", `${place.path}/vault.age`]);
+  await using back = await ServedApi.start({ dataDir, args: [...args, "--accept-rollback"] });
+  match(back.server.log, /"event":"rollback_undid","changes":"policy dev changed; role member changed","of":2,"hint"/);
+  const [entry] = (await Deno.readTextFile(audit)).split("\n").filter((line) => line.includes('"accept_rollback"'));
+  deepEqual(JSON.parse(entry!).resource.undone, ["policy dev changed", "role member changed"]);
+});
+
 Deno.test("S9: with a line missing in that file nobody knows what was ended, so everything is", async () => {
   await using place = await temporaryFolder();
   const { alive, args, audit, dataDir } = await lost(place);

@@ -13,6 +13,7 @@ import { agentIdOf, type VaultState } from "../state.ts";
 import type { OperatorRecord, UserRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import { unmatchedHash } from "../userpass/password_hash.ts";
+import { Undone } from "./undone.ts";
 
 interface UserPast {
   epoch: number;
@@ -32,13 +33,18 @@ export class Replay {
   readonly #logins = new Set<string>();
   /** Operators by what became of them. */
   readonly #operators = new Map<string, "removed" | "rotated">();
+  /** What else was changed, and is as it was before again. */
+  readonly undone = new Undone();
   /** Entries that were taken in. */
   entries = 0;
 
   /** Takes in one entry; in order. */
   add({ time, effects }: Pick<AuditEntry, "time" | "effects">): void {
     this.entries++;
-    for (const effect of effects ?? []) this.#addEffect(effect, Date.parse(time));
+    for (const effect of effects ?? []) {
+      this.#addEffect(effect, Date.parse(time));
+      this.undone.add(effect);
+    }
   }
 
   /** The writes, in the writer's turn. */

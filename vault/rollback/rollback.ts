@@ -84,7 +84,13 @@ export async function settleRollback(
   const { reason, replay } = rollback;
   const how = choice.keepTokens ? "keep_tokens" : replay === null ? "end_all" : "replay";
   const entries = how === "replay" ? replay!.entries : 0;
-  await around.note({ reason, tokens: how, entries });
+  const undone = replay?.undone.told(state) ?? [];
+  await around.note({
+    reason,
+    tokens: how,
+    entries,
+    ...(undone.length > 0 ? { undone: undone.slice(0, MAX_TOLD) } : {}),
+  });
   await inBackground("accept_rollback", () =>
     writer.change(() => ({
       writes: [
@@ -96,9 +102,25 @@ export async function settleRollback(
   logger.log("warn", "rollback_accepted", {
     reason,
     tokens: WORDS[how],
-    entries: how === "replay" ? replay!.entries : 0,
+    entries,
   });
+  tellUndone(undone, logger);
 }
+
+/** Says which records are as they were before, where the trail knows; in lines that can be read. */
+function tellUndone(undone: readonly string[], logger: Logger): void {
+  for (let at = 0; at < Math.min(undone.length, MAX_TOLD); at += TOLD_PER_LINE) {
+    logger.log("warn", "rollback_undid", {
+      changes: undone.slice(at, Math.min(at + TOLD_PER_LINE, MAX_TOLD)).join("; "),
+      of: undone.length,
+      hint: "these were changed since and are as they were before: narrow again what was narrowed",
+    });
+  }
+}
+
+const TOLD_PER_LINE = 10;
+/** More than this nobody reads; the audit trail has the rest. */
+const MAX_TOLD = 100;
 
 const WORDS = {
   keep_tokens: "kept: what was revoked since works again",
