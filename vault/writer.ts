@@ -7,8 +7,9 @@
  * @module
  */
 
+import type { ChangeBy } from "./audit/change_draft.ts";
 import { currentRequest, withinRequest } from "./audit/request.ts";
-import type { AuditTrail, ChangeBy } from "./audit/trail.ts";
+import type { AuditTrail } from "./audit/trail.ts";
 import type { VaultState } from "./state.ts";
 import type { Store, Write } from "./storage/store.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Mirror } from "../../vault/audit/line_sink.ts";
+import type { Mirror } from "../../vault/audit/sink_parts.ts";
 import type { Logger } from "../../vault/mod.ts";
 
 /** Lines that wait at most; past it the place takes none. */

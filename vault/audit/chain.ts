@@ -6,7 +6,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 const BLOCK_BYTES = 64;
 const KEY_BYTES = 32;
@@ -54,7 +54,7 @@ export class Chain {
 
 /** SHA-256 of a line, hex: what the next one carries as `prev`. */
 export function hashOf(line: string): string {
-  return createHash("sha256").update(line, "utf8").digest("hex");
+  return sha256(line);
 }
 
 /** The key after this one. */
@@ -81,8 +81,8 @@ export function macOf(key: Uint8Array, text: string): string {
   return sha256(outer);
 }
 
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+function sha256(data: Uint8Array | string): string {
+  return hash("sha256", data);
 }
 
 function putPad(block: Uint8Array, key: Uint8Array, byte: number): void {

@@ -6,51 +6,11 @@
  */
 
 import { VaultError } from "../errors.ts";
-import type { Logger } from "../ports.ts";
-import type { AuditFile } from "./audit_file.ts";
 import type { ChainPosition } from "./chain.ts";
-import type { KeyFile } from "./key_file.ts";
+import { FileSync } from "./file_sync.ts";
+import type { LineSinkParts, Mended } from "./sink_parts.ts";
+import { VolatileLines } from "./volatile_lines.ts";
 
-/** A second place for the lines. It must not block, and drops what it has no room for. */
-export interface Mirror {
-  readonly name: string;
-  /** Null where it takes lines, else why it doesn't. */
-  trouble(): string | null;
-  /** Whole lines, each with its line break. */
-  send(lines: string): void;
-  close(): Promise<void>;
-}
-
-/** Moves files away that are full or old. */
-export interface Rotation {
-  /** Whether the file was moved away, so that a new one is to be begun. */
-  moveAway(file: AuditFile, position: ChainPosition): boolean;
-  /** Waits for what it does beside. */
-  close(): Promise<void>;
-}
-
-/** What lines are written with. */
-export interface LineSinkParts {
-  readonly file: AuditFile;
-  readonly keyFile: Pick<KeyFile, "write" | "close">;
-  readonly logger: Logger;
-  readonly mirror?: Mirror | undefined;
-  /** Asked when lines have become durable: the file may be moved away then. */
-  readonly rotation?: Rotation | undefined;
-}
-
-/** What a file was lacking that can be written again. */
-export interface Mended {
-  readonly reason: string;
-  readonly lines: number;
-  /** Lines that only the second place has: there were too many to keep. */
-  readonly lost: number;
-}
-
-/** A power cut may take 100 ms, and the disk needs its time too. */
-const SYNC_DELAY_MS = 80;
-/** So many syncs of the file go by before the key on disk is moved on: about a second. Each costs as much as a sync. */
-const SYNCS_OF_A_KEY = 12;
 const RETRY_MS = 1000;
 /** Lines that are kept for a file that can't be written while the second place takes them. */
 const MAX_BEHIND = 100_000;
@@ -67,11 +27,11 @@ export class LineSink {
   #behind: string[] = [];
   #lost = 0;
   #trouble: string | null = null;
-  #syncTimer: ReturnType<typeof setTimeout> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
-  #syncing: Promise<void> = Promise.resolve();
+  readonly #sync: FileSync;
   #isClosed = false;
-  #syncs = -1;
+  /** What was written with {@link write} and isn't durable. */
+  readonly volatile: VolatileLines = new VolatileLines();
 
   /** @param onMended Called when a file that couldn't be written has all its lines again; it should write one more. */
   constructor(parts: LineSinkParts, position: ChainPosition, onMended: (mended: Mended) => void) {
@@ -79,6 +39,7 @@ export class LineSink {
     this.#position = position;
     this.#synced = position.sequence;
     this.#onMended = onMended;
+    this.#sync = new FileSync(parts, this);
   }
 
   /** The last line that stands. */
@@ -122,15 +83,34 @@ export class LineSink {
    * @throws {VaultError} `audit_unavailable` where nothing took them: then they were never written.
    */
   write(lines: readonly string[], position: ChainPosition): void {
-    if (!this.#tryFile(lines) && !this.#mirrorWorks()) throw unavailable(this.#trouble!);
-    this.#stand(lines, position);
+    const text = textOf(lines);
+    if (!this.#tryFile(text) && !this.#mirrorWorks()) throw unavailable(this.#trouble!);
+    this.volatile.add(text, position.sequence);
+    this.#stand(lines, text, position);
   }
 
   /** Writes lines that stand already, as the store has them; the file gets them when it can. */
   complete(lines: readonly string[], position: ChainPosition): void {
     if (lines.length === 0) return;
-    this.#tryFile(lines);
-    this.#stand(lines, position);
+    const text = textOf(lines);
+    this.#tryFile(text);
+    this.#stand(lines, text, position);
+  }
+
+  /** Makes everything that was written durable now, if the file can be written. Never rejects. */
+  sync(): Promise<void> {
+    return this.#sync.run();
+  }
+
+  noteSynced(position: ChainPosition): void {
+    if (this.#trouble !== null) return;
+    this.#synced = position.sequence;
+    this.volatile.forgetUpTo(position.sequence);
+    if (!this.#isClosed && this.#in.rotation?.moveAway(this.#in.file, this.#position)) this.#in.file.reopen();
+  }
+
+  noteFailed(error: unknown): void {
+    this.#breakDown(error);
   }
 
   /** Opens the file again, as whoever rotates logs has moved it away. */
@@ -145,21 +125,19 @@ export class LineSink {
 
   /** Makes everything durable and lets go of the files. Safe to repeat. */
   close(): Promise<void> {
-    return this.#end(() => this.#sync());
+    return this.#end(false);
   }
 
   /** Lets go of the files as they are. */
   abandon(): Promise<void> {
-    return this.#end(() => Promise.resolve());
+    return this.#end(true);
   }
 
-  async #end(lastly: () => Promise<void>): Promise<void> {
+  async #end(isLeft: boolean): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#syncTimer);
     clearTimeout(this.#retryTimer);
-    await this.#syncing;
-    await lastly();
+    await this.#sync.close(isLeft);
     await this.#in.rotation?.close();
     this.#in.file.close();
     this.#in.keyFile.close();
@@ -170,12 +148,12 @@ export class LineSink {
     return this.#in.mirror !== undefined && this.#in.mirror.trouble() === null;
   }
 
-  #stand(lines: readonly string[], position: ChainPosition): void {
+  #stand(lines: readonly string[], text: string, position: ChainPosition): void {
     this.#position = position;
     if (this.#trouble !== null) this.#keepForLater(lines);
-    this.#in.mirror?.send(lines.join(""));
+    this.#in.mirror?.send(text);
     for (const listener of this.#listeners) listener(lines);
-    this.#syncTimer ??= setTimeout(() => this.#syncing = this.#sync(), SYNC_DELAY_MS);
+    this.#sync.plan();
   }
 
   #keepForLater(lines: readonly string[]): void {
@@ -183,10 +161,10 @@ export class LineSink {
     if (this.#behind.length > MAX_BEHIND) this.#lost += this.#behind.splice(0, this.#behind.length - MAX_BEHIND).length;
   }
 
-  #tryFile(lines: readonly string[]): boolean {
+  #tryFile(text: string): boolean {
     if (this.#trouble !== null) return false;
     try {
-      this.#in.file.append(this.#encoded(lines.length === 1 ? lines[0]! : lines.join("")));
+      this.#in.file.append(this.#encoded(text));
       return true;
     } catch (error) {
       this.#breakDown(error);
@@ -221,32 +199,10 @@ export class LineSink {
     } catch (error) {
       return this.#breakDown(error);
     }
-    if (this.#behind.length > 0 && !this.#tryFile(this.#behind)) return;
+    if (this.#behind.length > 0 && !this.#tryFile(textOf(this.#behind))) return;
     this.#behind = [];
     this.#lost = 0;
     this.#onMended(mended);
-  }
-
-  #rotate(): void {
-    if (this.#isClosed || this.#trouble !== null) return;
-    if (this.#in.rotation?.moveAway(this.#in.file, this.#position)) this.#in.file.reopen();
-  }
-
-  async #sync(): Promise<void> {
-    const position = this.#position;
-    try {
-      await this.#in.file.sync();
-      if (this.#trouble === null) this.#synced = position.sequence;
-      if (this.#isClosed || ++this.#syncs % SYNCS_OF_A_KEY === 0) await this.#in.keyFile.write(position);
-      this.#rotate();
-    } catch (error) {
-      this.#breakDown(error);
-    }
-    this.#syncTimer = undefined;
-    // The key moves on with the last line as well: a trail that rests must not leave the key of what it wrote behind.
-    const isBehind = this.#position.sequence > position.sequence || this.#syncs % SYNCS_OF_A_KEY !== 0;
-    if (this.#isClosed || !isBehind) return;
-    this.#syncTimer = setTimeout(() => this.#syncing = this.#sync(), SYNC_DELAY_MS);
   }
 }
 
@@ -255,4 +211,8 @@ export function unavailable(reason: string): VaultError {
   return new VaultError("audit_unavailable", `Nothing can be recorded in the audit trail: ${reason}`, {
     hint: "make room on the disk of the audit file, or mend it; the vault goes on by itself then",
   });
+}
+
+function textOf(lines: readonly string[]): string {
+  return lines.length === 1 ? lines[0]! : lines.join("");
 }

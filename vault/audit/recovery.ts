@@ -17,7 +17,7 @@ import { Chain, type ChainPosition, hashOf, nextKey } from "./chain.ts";
 import { GENESIS_HASH, lineParts } from "./entry.ts";
 import { cutTornLine, lastLineOf, requestIdAfter, requestIdsAfter } from "./file_tail.ts";
 import { type FirstKeyEncrypter, KeyFile, writeFirstKey } from "./key_file.ts";
-import type { LineSinkParts, Mirror } from "./line_sink.ts";
+import type { LineSinkParts, Mirror } from "./sink_parts.ts";
 import { AuditTrail } from "./trail.ts";
 import { linesOf, trailFiles } from "./trail_files.ts";
 

@@ -8,7 +8,7 @@ import { basename, dirname } from "node:path";
 import type { Clock, Logger } from "../ports.ts";
 import type { AuditFile } from "./audit_file.ts";
 import type { ChainPosition } from "./chain.ts";
-import type { Rotation } from "./line_sink.ts";
+import type { Rotation } from "./sink_parts.ts";
 import { formerName, isOwnFormer } from "./trail_files.ts";
 
 /** When files go. */

@@ -1,0 +1,78 @@
+/**
+ * What the trail keeps in the store: lines that the file could still lose, what requests that go on have changed so far, and
+ * the head.
+ *
+ * @module
+ */
+
+import type { Write } from "../storage/store.ts";
+import type { ChainPosition } from "./chain.ts";
+
+/** What a start found in the store and has put into the file since. */
+export interface LeftOver {
+  readonly outbox: readonly number[];
+  readonly opens: readonly string[];
+}
+
+/** The rows of one commit. */
+export interface RowsOfCommit {
+  readonly writes: readonly Write[];
+  committed(): void;
+  abandoned(): void;
+}
+
+/** Knows which rows there are. */
+export class TrailRows {
+  /** By the number of their last line. */
+  #outbox: readonly number[];
+  /** Requests whose open row can go with the next commit. */
+  #closed: string[];
+  #head: number;
+
+  constructor(left: LeftOver, head: number) {
+    this.#outbox = left.outbox;
+    this.#closed = [...left.opens];
+    this.#head = head;
+  }
+
+  /** Number of the last line that the store knows of. */
+  get head(): number {
+    return this.#head;
+  }
+
+  /** A request that went on has ended: its row can go with the next commit. */
+  close(requestId: string): void {
+    this.#closed.push(requestId);
+  }
+
+  /**
+   * The rows of a commit after which the trail ends at a place.
+   *
+   * @param lines What the file could lose up to there, each line with its line break.
+   * @param synced Number of the last line that it can't lose: older rows can go.
+   */
+  next({ sequence, hash }: ChainPosition, lines: string, synced: number): RowsOfCommit {
+    const gone = this.#outbox.filter((last) => last <= synced);
+    const left = this.#outbox.filter((last) => last > synced);
+    const closed = this.#closed.splice(0);
+    const isKept = lines !== "";
+    return {
+      writes: [
+        ...gone.map((last): Write => ({ kind: "audit_outbox", key: outboxKey(last) })),
+        ...closed.map((key): Write => ({ kind: "audit_open", key })),
+        ...(isKept ? [{ kind: "audit_outbox" as const, key: outboxKey(sequence), value: { lines } }] : []),
+        { kind: "audit_head", key: "head", value: { sequence, hash } },
+      ],
+      committed: () => {
+        this.#outbox = isKept ? [...left, sequence] : left;
+        this.#head = sequence;
+      },
+      abandoned: () => void this.#closed.push(...closed),
+    };
+  }
+}
+
+/** Keys sort as the numbers do. */
+function outboxKey(sequence: number): string {
+  return String(sequence).padStart(16, "0");
+}
