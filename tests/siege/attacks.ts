@@ -11,6 +11,7 @@ import { floods, headers, stalls, vanishing, violations } from "./http2.ts";
 import { idleSockets, slowBodies } from "./http_ports.ts";
 import { kills } from "./kills.ts";
 import { powerCuts } from "./power_cut.ts";
+import { aborts } from "./restart.ts";
 import { clocks, fillingDisks, races } from "./tested.ts";
 
 export const ATTACKS: readonly Attack[] = [
@@ -22,6 +23,7 @@ export const ATTACKS: readonly Attack[] = [
   heldBytes,
   idleSockets,
   slowBodies,
+  aborts,
   kills,
   powerCuts,
   flippedBits,

@@ -149,7 +149,7 @@ export const floods: Attack = http2Attack(
     const settings = frameOf(FRAME.settings, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]));
     const kinds = siege.program === "binary" && !await binaryCanServeTls() ? 2 : 3;
     await crowd(kinds, kinds, async (kind) => {
-      if (kind === 2) return await rapidResets(ground, frames / 4);
+      if (kind === 2) return await rapidResets(() => ground.converse(), frames / 4);
       using raw = await ground.converse();
       const batch = Buffer.concat(Array.from({ length: 1000 }, () => kind === 0 ? ping : settings));
       for (let sent = 0; sent < frames && !raw.closed; sent += 1000) await raw.sendBytes(batch);
@@ -157,10 +157,10 @@ export const floods: Attack = http2Attack(
   },
 );
 
-/** The server ends a connection that does so: the next one goes on. */
-async function rapidResets(ground: Ground, streams: number): Promise<void> {
+/** Opens and resets; the server ends a connection that does so, and the next one goes on. */
+export async function rapidResets(converse: () => Promise<RawHttp2>, streams: number): Promise<void> {
   for (let left = streams; left > 0;) {
-    using raw = await ground.converse();
+    using raw = await converse();
     for (let i = 0; left > 0 && !raw.closed; i++, left--) {
       await raw.sendHeaders(1 + 2 * i, PATH, END_HEADERS);
       await raw.send(FRAME.rstStream, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8]));
