@@ -257,7 +257,7 @@ export function cli(server: { readonly dataDir: string }, args: readonly string[
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  withinMs = 5000,
+  withinMs = 20_000,
 ): Promise<void> {
   const until = performance.now() + withinMs;
   while (!await holds()) {

@@ -13,6 +13,7 @@ import { SealKey } from "./keys/seal_key.ts";
 import { VaultState } from "./state.ts";
 import type { Caller } from "./tokens/authenticator.ts";
 import { Vault, type VaultOptions } from "./vault.ts";
+import { ownNow } from "../tests/own_time.ts";
 
 /** 2026-03-20T10:00:00Z, when the tests' clocks begin. */
 export const NOW = Date.UTC(2026, 2, 20, 10);
@@ -200,9 +201,9 @@ export async function leastPause(enough: number, work: () => Promise<unknown>): 
 /** How long the event loop was held up at most while `work` ran, in milliseconds, beside the work's result. */
 export async function longestPause<T>(work: () => Promise<T>): Promise<{ pauseMs: number; result: T }> {
   let pauseMs = 0;
-  let last = performance.now();
+  let last = ownNow();
   const sample = () => {
-    const now = performance.now();
+    const now = ownNow();
     pauseMs = Math.max(pauseMs, now - last);
     last = now;
   };

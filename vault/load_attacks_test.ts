@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { ownNow } from "../tests/own_time.ts";
 import { longestPause, openedTexts, refused, report, TEAM_SECRET, type TestVault, withVault } from "./_test_support.ts";
 
 const everyEnvelopeOf = (it: TestVault, token: string) => ({ user: it.identify(token).user, ownOnly: false });
@@ -43,11 +44,11 @@ Deno.test("attack: hold everybody else up with one huge batch", async () => {
     const batch = Array.from({ length: 2_000_000 }, () => envelope!);
     const running = it.vault.envelopes.open(batch, everyEnvelopeOf(it, mallory), leaving.signal).catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const began = performance.now();
+    const began = ownNow();
     const own = await it.vault.envelopes.seal(["hello"], it.identify(alice).agentId);
     assert.deepEqual(await openedTexts(it.vault.envelopes, own, everyEnvelopeOf(it, alice)), ["hello"]);
     await it.vault.tokens.revoke("mallory");
-    const tookMs = performance.now() - began;
+    const tookMs = ownNow() - began;
     report(`sealed, opened and revoked beside a batch of two million in ${tookMs.toFixed(1)} ms`);
     leaving.abort();
     await running;

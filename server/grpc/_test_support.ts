@@ -93,11 +93,11 @@ export function start(options: Pick<GrpcServerOptions, "services"> & Partial<Grp
   });
 }
 
-/** What `promise` gives, or a rejection after five seconds: a test that waits for ever says nothing. */
+/** What `promise` gives, or a rejection after twenty seconds: a test that waits for ever says nothing. */
 export async function soon<T>(promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error("nothing happened within 5 s")), 5000);
+    timer = setTimeout(() => reject(new Error("nothing happened within 20 s")), 20_000);
   });
   return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -30,7 +30,8 @@ Deno.test("unary() hands over request and token, and observes the call under its
   equal(running.observed.length, 1);
   const { method, user, ok: succeeded, seconds } = running.observed[0]!;
   deepEqual({ method, user, succeeded }, { method: "get_agent_manifest", user: "alice", succeeded: true });
-  ok(seconds >= 0 && seconds < 1);
+  // In milliseconds it would be more.
+  ok(seconds >= 0 && seconds < 10);
 });
 
 Deno.test("unary() waits for a handler that answers later", async () => {
@@ -41,7 +42,7 @@ Deno.test("unary() waits for a handler that answers later", async () => {
   const { message } = await call(running.server.address, vault.getAgentManifest, request);
   equal(message?.manifestJson, "later");
   const { seconds } = running.observed[0]!;
-  ok(seconds >= 0.015 && seconds < 2, `${seconds} s`);
+  ok(seconds >= 0.015 && seconds < 10, `${seconds} s`);
 });
 
 Deno.test("unary() refuses missing and differing tokens before the handler runs", async () => {

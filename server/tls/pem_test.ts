@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { VaultError } from "../../vault/errors.ts";
 import { configError, madeCa, madeServer } from "./_fixtures.ts";
 import { pemBlocks, readCertificates, readPrivateKey, toPem } from "./pem.ts";
+import { ownNow } from "../../tests/own_time.ts";
 
 Deno.test("pemBlocks() finds the blocks between other text, with any line ending", () => {
   const block = toPem("CERTIFICATE", new Uint8Array(100).buffer);
@@ -18,9 +19,9 @@ Deno.test("pemBlocks() skips a block that does not end, and takes the one inside
 });
 
 Deno.test("pemBlocks() takes a megabyte of beginnings in linear time", () => {
-  const started = performance.now();
+  const started = ownNow();
   assert.deepEqual(pemBlocks("-----BEGIN A-----\n".repeat(58_000)), []);
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(ownNow() - started < 1000);
 });
 
 Deno.test("readCertificates() reads a chain and names what it cannot read", async () => {

