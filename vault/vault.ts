@@ -187,7 +187,11 @@ export class Vault {
     };
     const around = { state, writer, clock, random, sealKey, authenticator, logger, passwordThreads, ...plugged };
     this.engine = new IdentityEngine(around);
-    this.tokens.noteOtherCredentials((entityId) => this.engine.tokens.index.countOf(entityId) > 0);
+    const { identity: { entities }, tokens: { index } } = this.engine;
+    this.tokens.noteOtherCredentials({
+      find: (name) => entities.byName(name) ?? entities.byId(name),
+      has: ({ entityId, mergedEntityIds = [] }) => [entityId, ...mergedEntityIds].some((id) => index.countOf(id) > 0),
+    });
     const paths = { roles: options.rolesPath, tokens: options.tokensPath };
     const maxUsers = options.yamlMaxUsers;
     this.files = new FileFace({ store, state, writer, clock, random, logger, paths, maxUsers });

@@ -68,13 +68,12 @@ async function rotate(c: AdminContext, tokens: AdminVault["tokens"]): Promise<Re
 
 async function revoke(
   c: AdminContext,
-  { tokens, users, engine }: Pick<AdminVault, "tokens" | "users" | "engine">,
+  { tokens, engine }: Pick<AdminVault, "tokens" | "engine">,
 ): Promise<Response> {
-  const { user } = await tokens.revoke(nameIn(c, "user"));
+  const { user, disabled, scoreRows } = await tokens.revoke(nameIn(c, "user"));
   const message = `Revoked the token of ${quoteName(user)}`;
-  const summary = users.show(user);
-  const login_open = !summary.disabled && engine.accounts.loginsOf(user).length > 0;
-  return c.json({ message, user, login_open, warnings: warningsOf(summary) } satisfies RevokedTokenBody);
+  const login_open = !disabled && engine.accounts.loginsOf(user).length > 0;
+  return c.json({ message, user, login_open, warnings: warningsOf({ scoreRows }) } satisfies RevokedTokenBody);
 }
 
 function toRow(token: TokenSummary): TokenRow {

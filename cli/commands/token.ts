@@ -43,7 +43,7 @@ export function addTokenCommands(root: Root, { io }: CliContext): void {
     });
 
   token.command("revoke").description("End a user's token, at once.")
-    .requiredOption("--user <user>", "the user's name")
+    .requiredOption("--user <user>", "the user's name, or the name or id of an entity that has logins alone")
     .addHelpText("after", examples("runevault token revoke --user alice"))
     .action(async ({ user }, command) => {
       const question: Question = { method: "DELETE", path: adminPath`/tokens/${user}` };

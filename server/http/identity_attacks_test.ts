@@ -2,9 +2,10 @@
  * The attacks that the rules about identity answer (S6, S7, S11 to S14, S18, S19), each run against the whole API.
  */
 
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
+import { refused } from "../../vault/_test_support.ts";
 import { withApi } from "./_test_support.ts";
 
 const OWN = `path "identity/entity/id/{{identity.entity.id}}" { capabilities = ["read", "update"] }`;
@@ -44,6 +45,37 @@ Deno.test("S6: a user who has a login alone is revoked by the same command", asy
     const { client_token: token } = await api.login("vera", "pw");
     await api.vault.vault.tokens.revoke("vera");
     equal((await api.call("GET", "auth/token/lookup-self", { token })).status, 403);
+  });
+});
+
+Deno.test("S6: who came by the identity API alone is revoked by name or id too, their identity tokens with them", async () => {
+  await withApi(async (api) => {
+    await api.policy("own", TOKENS);
+    await api.withUsers("wes", "kim");
+    for (const name of ["wes", "kim"]) await api.must("POST", `auth/userpass/users/${name}`, { policies: ["own"] });
+    await api.must("POST", "identity/oidc/key/k", { algorithm: "EdDSA", allowed_client_ids: "*" });
+    await api.must("POST", "identity/oidc/role/app", { key: "k" });
+    const { tokens } = api.vault.vault;
+    const { entity_id: kim } = await api.login("kim");
+    for (const name of ["wes", "WES", (await api.login("wes")).entity_id]) {
+      const { client_token: token } = await api.login("wes");
+      const jwt = (await api.call("GET", "identity/oidc/token/app", { token })).body.data.token;
+      const active = async () => (await api.operator("POST", "identity/oidc/introspect", { token: jwt })).body.active;
+      equal(await active(), true);
+      const commits = api.vault.vault.state.sequence;
+      await tokens.revoke(name);
+      equal(api.vault.vault.state.sequence, commits + 1, "one commit");
+      deepEqual(
+        [await active(), (await api.call("GET", "auth/token/lookup-self", { token })).status],
+        [false, 403],
+        name,
+      );
+    }
+    await rejects(tokens.revoke("wes"), refused("not_found"));
+    const { id: both } = await api.must("POST", "identity/entity", { name: "both" });
+    await api.must("POST", "identity/entity/merge", { from_entity_ids: [kim], to_entity_id: both });
+    await tokens.revoke("both");
+    await rejects(tokens.revoke("both"), refused("not_found"));
   });
 });
 

@@ -192,7 +192,7 @@ function fakeTokens(
         change(`revoke ${user}`);
         rows.delete(user);
         former.set(user, old);
-        return old;
+        return { user, disabled: false, scoreRows: 0 };
       }),
     show: (user) => need(rows, user, "user"),
     list: (page) => paged(rows, page),

@@ -51,18 +51,33 @@ export interface Surroundings {
   readonly random: RandomSource;
 }
 
+/** What entities hold beside user tokens. */
+export interface OtherCredentials {
+  /** An entity that isn't a user, by its name or id. */
+  find(name: string): User | undefined;
+  /** Whether an entity, or one that it took over, holds anything else that {@link TokenService.revoke} ends. */
+  has(entity: UserRecord): boolean;
+}
+
+/** Whose access ended. */
+export interface RevokedUser {
+  readonly user: string;
+  readonly disabled: boolean;
+  readonly scoreRows: number;
+}
+
 /** Everything an operator does with user tokens. */
 export class TokenService {
   readonly #in: Surroundings;
-  #hasOthers: (entityId: string) => boolean = () => false;
+  #others: OtherCredentials = { find: () => undefined, has: () => false };
 
   constructor(surroundings: Surroundings) {
     this.#in = surroundings;
   }
 
-  /** Has `hasOthers` say whether an entity holds anything else that {@link revoke} ends, such as login tokens. */
-  noteOtherCredentials(hasOthers: (entityId: string) => boolean): void {
-    this.#hasOthers = hasOthers;
+  /** Has {@link revoke} end what `others` knows too, such as login tokens. */
+  noteOtherCredentials(others: OtherCredentials): void {
+    this.#others = others;
   }
 
   /**
@@ -111,20 +126,22 @@ export class TokenService {
   /**
    * Ends all that a user holds: every token, also those in grace, and by the raised epoch everything they caused.
    *
+   * @param name The user's name, or the name or id of an entity that has logins alone.
    * @throws {VaultError} `not_found` when the user holds nothing, `storage_failed`.
    */
-  revoke(name: string): Promise<{ readonly user: string }> {
+  revoke(name: string): Promise<RevokedUser> {
     return this.#in.writer.change(() => {
-      const user = this.#in.state.userByName(name);
-      const holdsOthers = user !== undefined && this.#hasOthers(user.record.entityId);
+      const user = this.#in.state.userByName(name) ?? this.#others.find(name);
+      const holdsOthers = user !== undefined && this.#others.has(user.record);
       const holder = holdsOthers ? user : this.#currentToken(name).user;
+      const { disabled, scoreRows = 0 } = holder.record;
       const tokens = openTokensOf(this.#in.state, holder);
       return {
         writes: [
           ...raiseEpoch(this.#in.state, holder.record),
           ...planEndOfTokens(tokens, "revoked", this.#in.clock.now()),
         ],
-        result: () => ({ user: name }),
+        result: () => ({ user: name, disabled, scoreRows }),
       };
     });
   }

@@ -122,9 +122,10 @@ export class UserAccounts {
     return this.#in.state.userByName(name);
   }
 
-  /** The logins of a user; `not_found` where there is no such user. */
+  /** The logins of a user, or of an entity by its name or id; `not_found` where there is none. */
   loginsOf(name: string): LoginSummary[] {
-    return this.loginsOfUser(this.#user(name));
+    const { entities } = this.#in.identity;
+    return this.loginsOfUser(this.find(name) ?? entities.byName(name) ?? entities.byId(name) ?? this.#user(name));
   }
 
   /** The logins of a user or of another entity. */
