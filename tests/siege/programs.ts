@@ -13,6 +13,8 @@ const FIRST_WITH_TLS = "2.7.13";
 /** One of them. */
 export interface Program {
   readonly name: "source" | "binary";
+  /** The version of the Deno that runs it. */
+  readonly runtime: () => Promise<string>;
   /** Runs something whose servers are this program. */
   readonly during: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -49,5 +51,6 @@ function programOf(name: Program["name"], path: string | null): Program {
       else Deno.env.set("RUNEVAULT_BINARY", former);
     }
   };
-  return { name, during };
+  const runtime = () => path === null ? Promise.resolve(Deno.version.deno) : during(binaryRuntime);
+  return { name, runtime, during };
 }
