@@ -63,7 +63,7 @@ class PostgresServer implements DatabaseServer {
    * it. Each semicolon has a line of its own, as a statement may end in a comment.
    */
   async run(statements: readonly string[]): Promise<void> {
-    await repeated(() => this.#ask((sql) => sql.unsafe(statements.join("\n;\n"))));
+    await this.#message(statements);
   }
 
   async hasAccount(username: string): Promise<boolean> {
@@ -72,8 +72,8 @@ class PostgresServer implements DatabaseServer {
 
   async end(username: string, statements: readonly string[]): Promise<EndedAccount> {
     const role = quoted(username);
-    if (!await this.#lock(role)) return { wasThere: false, hasEndedSessions: true };
-    const hasEndedSessions = await this.#endSessions(username);
+    const hasEndedSessions = await this.#lockOut(username);
+    if (hasEndedSessions === undefined) return { wasThere: false, hasEndedSessions: true };
     await this.run(
       statements.length > 0
         ? statements
@@ -87,31 +87,33 @@ class PostgresServer implements DatabaseServer {
   }
 
   /**
-   * Committed before sessions end, or they would come back. Who is no superuser may end the sessions, and hand over and drop
-   * what belongs to roles, of which it is a member.
+   * Locks an account, then ends its sessions, in one message. The lock is committed before they end, or they would come back;
+   * a COMMIT does so also where no BEGIN was (PostgreSQL 55.2.2.1). Who is no superuser may end the sessions, and hand over
+   * and drop what belongs to roles, of which it is a member.
    *
-   * @returns False: there is no such role.
+   * @returns Whether all sessions ended, false where the right is missing; undefined: there is no such role.
    */
-  async #lock(role: string): Promise<boolean> {
+  async #lockOut(username: string): Promise<boolean | undefined> {
+    const role = quoted(username);
     const lock = `ALTER ROLE ${role} NOLOGIN`;
     try {
-      await this.run([lock, `GRANT ${role} TO CURRENT_USER`]).catch(async (error) => {
+      const all = [lock, `GRANT ${role} TO CURRENT_USER`, "COMMIT", endOfSessions(username)];
+      const told = await this.#message(all).catch(async (error) => {
         if (![NO_RIGHT, INVALID_GRANT].includes(codeOf(error))) throw error;
         await this.run([lock]);
       });
-      return true;
+      return told?.at(-1)?.length === 0 || await this.#endSessions(username);
     } catch (error) {
-      if (codeOf(error) === NO_SUCH_OBJECT) return false;
+      if (codeOf(error) === NO_SUCH_OBJECT) return undefined;
       throw error;
     }
   }
 
   async #endSessions(username: string): Promise<boolean> {
-    const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
     const deadline = performance.now() + SESSION_END_MS;
     try {
       // Each hears of it at its next breath; the answer is that it was told.
-      while ((await this.#ask((sql) => sql.unsafe(end, [username]))).length > 0) {
+      while ((await this.#ask((sql) => sql.unsafe(endOfSessions(username)))).length > 0) {
         if (performance.now() > deadline) return false;
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
@@ -120,6 +122,12 @@ class PostgresServer implements DatabaseServer {
       if (codeOf(error) === NO_RIGHT) return false;
       throw error;
     }
+  }
+
+  /** What the server answers to each of several statements. */
+  async #message(statements: readonly string[]): Promise<readonly (readonly unknown[])[]> {
+    const answers: unknown = await repeated(() => this.#ask((sql) => sql.unsafe(statements.join("\n;\n"))));
+    return answers as (readonly unknown[])[];
   }
 
   async #ask<T>(query: (sql: postgres.Sql) => Promise<T>): Promise<T> {
@@ -219,6 +227,11 @@ function codeOf(error: unknown): string {
 /** An identifier, quoted (PostgreSQL 4.1.1). */
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+function endOfSessions(username: string): string {
+  const name = username.replaceAll("'", "''");
+  return `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${name}'`;
 }
 
 interface DriverError {
