@@ -12,6 +12,7 @@ import { facts } from "../format.ts";
 import type { Io } from "../io.ts";
 import { writeNewFile } from "../new_file.ts";
 import { type CliContext, examples, type GlobalOptions, type Root } from "../program.ts";
+import { repeated } from "../repeated.ts";
 import { dataDirOf, withClientAlsoOffline } from "../session.ts";
 
 /** Copying and hashing a large store on a slow disk. */
@@ -34,14 +35,14 @@ export function addBackupCommands(root: Root, { io }: CliContext): void {
   root.command("backup").description("Write everything that the vault is into one encrypted file; it may be running.")
     .argument("<FILE>", "the file to make; one that exists is never overwritten")
     .option("--passphrase-file <FILE>", "a file with the passphrase, mode 0600")
-    .option("--recipient <AGE1...>", "encrypt to an age recipient in place of a passphrase; may be repeated", append)
+    .option("--recipient <AGE1>", "encrypt to an age recipient in place of a passphrase; may be repeated", repeated, [])
     .option("--no-former-audit", "leave out the audit files that rotation has moved away")
     .addHelpText(
       "after",
       SOURCES + examples("runevault backup /backup/vault.age", "runevault backup --recipient age1… /backup/vault.age"),
     )
     .action(async (file, { passphraseFile, recipient, formerAudit }, command) => {
-      const key = await keyOf(io, { passphraseFile }, recipient ?? []);
+      const key = await keyOf(io, { passphraseFile }, recipient);
       await backup(io, command.optsWithGlobals(), file, { key, formerAudit });
     });
 
@@ -58,10 +59,6 @@ export function addBackupCommands(root: Root, { io }: CliContext): void {
       const identityOf = () => readIdentity(io, { passphraseFile }, identity);
       await restore(io, command.optsWithGlobals(), file, identityOf, check === true);
     });
-}
-
-function append(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }
 
 async function keyOf(io: Io, { passphraseFile }: KeyOptions, recipients: readonly string[]): Promise<BackupKey> {

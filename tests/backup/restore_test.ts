@@ -18,7 +18,7 @@ import { must, PASSPHRASE, type Place, run, serve, startFilled, withPassphrase }
 /** A filled vault's backup; the vault is stopped. */
 async function backedUp(place: Place, args: readonly string[] = []) {
   const { api, facts } = await startFilled(place);
-  await must(`${place.path}/data`, ["backup", `${place.path}/vault.age`, ...args]);
+  await must(`${place.path}/data`, ["backup", ...args, `${place.path}/vault.age`]);
   await api[Symbol.asyncDispose]();
   return { file: `${place.path}/vault.age`, facts };
 }

@@ -22,6 +22,13 @@ interface Line {
   readonly line: number;
 }
 
+/** Commands that a page shows and nobody runs. */
+export interface NotRun {
+  readonly line: number;
+  /** Why not, as the comment before the block says; null: nothing is said. */
+  readonly reason: string | null;
+}
+
 const PROMPT = "$ ";
 const FENCE = /^```([\w-]*)(?: (\S+))?$/;
 const HIDDEN = "<!-- hidden";
@@ -44,6 +51,29 @@ export function readPage(text: string): PageStep[] {
   }
   return steps;
 }
+
+/** Blocks in the languages of commands that {@link readPage} passes over. */
+export function commandsNotRun(text: string): NotRun[] {
+  const lines = text.split("\n").map((content, i) => ({ content, line: i + 1 }));
+  const found: NotRun[] = [];
+  let before = "";
+  while (lines.length > 0) {
+    const { content, line } = lines.shift()!;
+    const [fence, language, file] = FENCE.exec(content) ?? [];
+    if (content === HIDDEN) takeUntil(lines, "-->", line);
+    else if (fence !== undefined) {
+      takeUntil(lines, "```", line);
+      const reason = NOT_RUN.exec(before)?.[1] ?? null;
+      if (file === undefined && COMMAND_LANGUAGES.has(language ?? "")) found.push({ line, reason });
+    }
+    if (content !== "") before = content;
+  }
+  return found;
+}
+
+/** A fence without a language may hold anything: what is no command says `text`. */
+const COMMAND_LANGUAGES: ReadonlySet<string> = new Set(["", "sh", "shell", "bash"]);
+const NOT_RUN = /^<!-- not run: (.+) -->$/;
 
 function blockSteps(language: string, file: string | undefined, block: Line[], line: number): PageStep[] {
   if (language === "console") return readCommands(block, false);

@@ -1,5 +1,5 @@
 import { deepEqual, throws } from "node:assert/strict";
-import { readPage } from "./pages.ts";
+import { commandsNotRun, readPage } from "./pages.ts";
 
 const page = (...lines: string[]) => readPage(lines.join("\n"));
 
@@ -46,4 +46,24 @@ Deno.test("hidden commands stand in a comment", () => {
 Deno.test("a block without an end, or without a command, is named by its line", () => {
   throws(() => page("", "```console", "$ one"), /line 2/);
   throws(() => page("```console", "one", "```"), /Line 2/);
+});
+
+Deno.test("commands outside of console blocks are named, with the reason that stands before them", () => {
+  const lines = [
+    "```sh",
+    "one",
+    "```",
+    "<!-- not run: no cloud -->",
+    "",
+    "```",
+    "two",
+    "```",
+    "```text",
+    "three",
+    "```",
+  ];
+  deepEqual(commandsNotRun([...lines, "```console", "$ four", "```", "```sh run.sh", "five", "```"].join("\n")), [
+    { line: 1, reason: null },
+    { line: 6, reason: "no cloud" },
+  ]);
 });
