@@ -79,11 +79,11 @@ export class UserAccounts {
   /**
    * Sets the password of a user's login; failures counted so far are forgotten.
    *
+   * @param name As for {@link unlock}.
    * @throws {VaultError} `not_found` where the user has no login.
    */
   async setPassword(name: string, password: string): Promise<void> {
-    const user = this.#user(name);
-    const found = this.#loginsOf(user)[0];
+    const found = this.#loginsNamed(name)[0];
     if (found === undefined) {
       throw new VaultError("not_found", `User ${JSON.stringify(name)} has no login`, {
         hint: "use `runevault user create` to give them one",
@@ -110,9 +110,14 @@ export class UserAccounts {
     });
   }
 
-  /** Lets a user try again at once; `not_found` where they have no login. */
+  /**
+   * Lets a user try again at once.
+   *
+   * @param name The user's name, else an entity's name or id, else that of a login.
+   * @throws {VaultError} `not_found` where they have no login.
+   */
   unlock(name: string): void {
-    const logins = this.#loginsOf(this.#user(name));
+    const logins = this.#loginsNamed(name);
     if (logins.length === 0) throw new VaultError("not_found", `User ${quoteName(name)} has no login`);
     for (const { mount, username } of logins) this.#in.lockout.unlock(mount.accessor, username);
   }
@@ -124,8 +129,7 @@ export class UserAccounts {
 
   /** The logins of a user, or of an entity by its name or id; `not_found` where there is none. */
   loginsOf(name: string): LoginSummary[] {
-    const { entities } = this.#in.identity;
-    return this.loginsOfUser(this.find(name) ?? entities.byName(name) ?? entities.byId(name) ?? this.#user(name));
+    return this.loginsOfUser(this.#holder(name) ?? this.#user(name));
   }
 
   /** The logins of a user or of another entity. */
@@ -157,7 +161,24 @@ export class UserAccounts {
   #user(name: string): User {
     const user = this.#in.state.userByName(name);
     if (user !== undefined) return user;
-    throw new VaultError("not_found", `No user ${JSON.stringify(name)}`, { hint: "see `runevault user list`" });
+    throw noUser(name);
+  }
+
+  /** A user by their exact name, else an entity that came by the identity API alone. */
+  #holder(name: string): User | undefined {
+    const { entities } = this.#in.identity;
+    return this.find(name) ?? entities.byName(name) ?? entities.byId(name);
+  }
+
+  /** The logins that an operator means by a name; one with which nobody logged in yet has no entity. */
+  #loginsNamed(name: string): { mount: MountRecord; username: string }[] {
+    const holder = this.#holder(name);
+    if (holder !== undefined) return this.#loginsOf(holder);
+    const username = name.toLowerCase();
+    const mounts = this.#in.mounts.list("auth").filter(({ type }) => type === "userpass");
+    const found = mounts.filter((mount) => this.#in.users.get(mount, username) !== undefined);
+    if (found.length === 0) throw noUser(name);
+    return found.map((mount) => ({ mount, username }));
   }
 
   #loginsOf(user: User): { mount: MountRecord; username: string }[] {
@@ -181,5 +202,11 @@ function loginName(given: string): string {
   if (LOGIN_NAME.test(name)) return name;
   throw new VaultError("invalid_argument", `Invalid login name ${JSON.stringify(given.slice(0, 80))}`, {
     hint: "a login is letters, digits, '_', '.', '-', '@' and '+', and begins and ends with a letter, digit or '_'",
+  });
+}
+
+function noUser(name: string): VaultError {
+  return new VaultError("not_found", `No user ${quoteName(name)}`, {
+    hint: "see `runevault user list` and `runevault entity list`",
   });
 }

@@ -169,6 +169,27 @@ Deno.test("an unlock lets a user try at once, and is for users who are there", a
   });
 });
 
+Deno.test("logins that the identity API made are unlocked and given passwords by their own name, used or not", async () => {
+  await withOffice(async ({ it, accounts }) => {
+    const { mounts, userpass, logins, lockout } = it.vault.engine;
+    const mount = await mounts.enable({ section: "auth", path: "userpass/", type: "userpass" });
+    for (const name of ["used", "fresh"]) await userpass.put(mount, name, { password: "pw" });
+    await logins.login(mount, "used", "pw", "192.0.2.1");
+    for (const name of ["used", "fresh"]) {
+      for (let i = 0; i < 5; i++) await rejects(logins.login(mount, name, "x", "192.0.2.9"));
+      equal(lockout.isLocked(mount.accessor, name), true);
+      accounts.unlock(name.toUpperCase());
+      equal(lockout.isLocked(mount.accessor, name), false);
+      await accounts.setPassword(name, "new");
+      await logins.login(mount, name, "new", "192.0.2.9");
+    }
+    await it.issue("kim");
+    await userpass.put(mount, "kim", { password: "pw" });
+    throws(() => accounts.unlock("kim"), refused("not_found"), "a namesake's login isn't kim's");
+    await rejects(accounts.setPassword("nobody", "new"), refused("not_found", /No user/));
+  });
+});
+
 Deno.test("of two who make one account at once, one succeeds and nothing of the other is left", async () => {
   await withOffice(async (office) => {
     const all = await Promise.allSettled(
