@@ -6,23 +6,30 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { StoredEntry } from "../entry.ts";
+import type { ScannedEntry } from "./entry_scan.ts";
 
 /** Raised when the tables change: an index of another version is made anew. */
-const VERSION = 1;
+const VERSION = 2;
 
 const TABLES = `
-  CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+  CREATE TABLE holders (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
   CREATE TABLE users (name TEXT NOT NULL, who INTEGER NOT NULL, PRIMARY KEY (name, who)) WITHOUT ROWID;
+  CREATE TABLE operations (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+  CREATE TABLE words (word TEXT NOT NULL, operation INTEGER NOT NULL, PRIMARY KEY (word, operation)) WITHOUT ROWID;
   CREATE TABLE files (first INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
   CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, who INTEGER NOT NULL, operation INTEGER NOT NULL,
     file INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL);
   PRAGMA user_version = ${VERSION};`;
-const BY_WHO = "CREATE INDEX IF NOT EXISTS by_who ON entries (who, seq)";
+/** What a question filters by stands in them too, so that only the rows that are wanted are looked up. */
+const INDEXES = `
+  CREATE INDEX IF NOT EXISTS by_who ON entries (who, seq, operation, time);
+  CREATE INDEX IF NOT EXISTS by_operation ON entries (operation, seq, time);`;
 
 /** Entries that nobody in particular caused. */
 const NOBODY = "";
+/** With more operations than that a word is a common one, and the entries in their order are the shorter way. */
+const MAX_OPERATIONS = 16;
 
 /** What is asked for. */
 export interface IndexQuery {
@@ -52,46 +59,56 @@ export interface LinePlace {
   readonly length: number;
 }
 
+/** An entry with the place of its line in its file. */
+export interface PlacedEntry extends ScannedEntry {
+  readonly at: number;
+  readonly length: number;
+}
+
 /** The index file. */
 export class IndexDatabase {
   readonly #db: DatabaseSync;
-  readonly #names = new Map<string, number>();
-  readonly #insert: StatementSync;
-  readonly #insertName: StatementSync;
-  readonly #insertUser: StatementSync;
-  readonly #setBytes: StatementSync;
+  readonly #ids = new Map<string, number>();
+  readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
   /** Opens it; one that can't be read is made anew. */
   constructor(path: string) {
     this.#db = openOrMake(path);
-    this.#insert = this.#db.prepare("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)");
-    this.#insertName = this.#db.prepare("INSERT OR IGNORE INTO names (text) VALUES (?)");
-    this.#insertUser = this.#db.prepare("INSERT OR IGNORE INTO users VALUES (?, ?)");
-    this.#setBytes = this.#db.prepare("INSERT INTO files VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = ?2");
+    const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#db.prepare(sql)]);
+    this.#statements = Object.fromEntries(prepared);
   }
 
   /** How many bytes of a file are indexed. */
   indexedBytes(first: number): number {
-    return (this.#db.prepare("SELECT bytes FROM files WHERE first = ?").get(first)?.["bytes"] ?? 0) as number;
+    return (this.#statements.bytesOf.get(first)?.["bytes"] ?? 0) as number;
   }
 
-  /** Adds entries of a file and notes how far it is read, all or nothing. */
-  add(file: number, entries: readonly { entry: StoredEntry; at: number; length: number }[], bytes: number): void {
+  /** Does something in one transaction, all or nothing. */
+  together<T>(work: () => T): T {
     this.#db.exec("BEGIN");
     try {
-      for (const { entry, at, length } of entries) {
-        const who = this.#id(entry.entity_id ?? entry.user ?? NOBODY);
-        const operation = this.#id(entry.operation);
-        this.#insert.run(entry.seq, Date.parse(entry.time), who, operation, file, at, length);
-        if (entry.user !== undefined) this.#noteUser(entry.user, who);
-      }
-      this.#setBytes.run(file, bytes);
+      const result = work();
       this.#db.exec("COMMIT");
+      return result;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      this.#names.clear();
+      this.#ids.clear();
       throw error;
     }
+  }
+
+  /** Adds entries of a file and notes how far it is read; within {@link together}. */
+  add(file: number, entries: readonly PlacedEntry[], bytes: number): void {
+    const { insert, insertMany, setBytes } = this.#statements;
+    const values: number[] = [];
+    for (const { seq, time, operation, user, entityId, at, length } of entries) {
+      const who = this.#holder(entityId ?? user ?? NOBODY);
+      values.push(seq, Date.parse(time), who, this.#operation(operation), file, at, length);
+      if (user !== undefined) this.#noteUser(user, who);
+      if (values.length === COLUMNS * ROWS_AT_ONCE) insertMany.run(...values.splice(0));
+    }
+    for (let row = 0; row < values.length; row += COLUMNS) insert.run(...values.slice(row, row + COLUMNS));
+    setBytes.run(file, bytes);
   }
 
   /** Forgets entries whose files are gone. */
@@ -100,22 +117,15 @@ export class IndexDatabase {
     this.#db.prepare("DELETE FROM files WHERE first < ?").run(sequence);
   }
 
-  /** Makes queries by user fast: after the entries of a new index, which it would slow down. */
+  /** Makes queries fast: after the entries of a new index, which that would slow down. */
   finish(): void {
-    this.#db.exec(BY_WHO);
-  }
-
-  /** How many entries there are. */
-  count(): number {
-    return this.#db.prepare("SELECT count(*) AS n FROM entries").get()!["n"] as number;
+    this.#db.exec(INDEXES);
   }
 
   /** Where the entries that are asked for stand, in their order. */
   find(query: IndexQuery): LinePlace[] {
-    const { where, values } = this.#conditions(query);
-    const order = query.isNewest ? "DESC" : "ASC";
-    const sql = `SELECT seq, file, at, length FROM entries WHERE ${where} ORDER BY seq ${order} LIMIT ?`;
-    const places = this.#db.prepare(sql).all(...values, query.limit) as unknown as LinePlace[];
+    const { sql, values } = this.#search(query);
+    const places = this.#db.prepare(sql).all(...values) as unknown as LinePlace[];
     return query.isNewest ? places.reverse() : places;
   }
 
@@ -123,62 +133,120 @@ export class IndexDatabase {
     this.#db.close();
   }
 
-  #conditions({ user, entityId, since, until, operation, after }: IndexQuery): { where: string; values: number[] } {
-    const terms = ["seq > ?"];
-    const values = [after ?? 0];
-    const among = (column: string, ids: readonly number[]) => {
-      terms.push(`${column} IN (${ids.map(() => "?").join(",")})`);
-      values.push(...ids);
+  /** A search for each user or operation, each in the order of an index, and of their answers the first ones. */
+  #search(query: IndexQuery): { sql: string; values: number[] } {
+    const order = query.isNewest ? "DESC" : "ASC";
+    const { leads, rest } = this.#leads(query);
+    const { where, values } = conditionsOf(query, rest);
+    const ends = `ORDER BY seq ${order} LIMIT ${query.limit}`;
+    if (leads === undefined) {
+      return { sql: `SELECT seq, file, at, length FROM entries NOT INDEXED WHERE ${where} ${ends}`, values };
+    }
+    const { column, ids } = leads;
+    const arm = `SELECT seq FROM entries INDEXED BY by_${column} WHERE ${column} = ? AND ${where} ${ends}`;
+    const arms = ids.map(() => `SELECT seq FROM (${arm})`).join(" UNION ");
+    const among = arms === "" ? "NULL" : arms;
+    return {
+      sql: `SELECT seq, file, at, length FROM entries WHERE seq IN (${among}) ${ends}`,
+      values: ids.flatMap((id) => [id, ...values]),
     };
-    if (user !== undefined) among("who", this.#whoIs(user));
-    if (entityId !== undefined) among("who", this.#idsOf("SELECT id FROM names WHERE text = ?", entityId));
-    if (since !== undefined && terms.push("time >= ?")) values.push(since);
-    if (until !== undefined && terms.push("time < ?")) values.push(until);
-    if (operation !== undefined) among("operation", this.#operations(operation));
-    return { where: terms.join(" AND "), values };
+  }
+
+  /** By what to search, and the operations to filter by where that isn't them. */
+  #leads({ user, entityId, operation }: IndexQuery) {
+    const operations = operation === undefined ? undefined : this.#operationsOf(operation);
+    const who = user !== undefined ? this.#whoIs(user) : entityId !== undefined ? this.#holdersOf(entityId) : undefined;
+    if (who !== undefined) return { leads: { column: "who", ids: who }, rest: operations };
+    if (operations === undefined || operations.length > MAX_OPERATIONS) return { leads: undefined, rest: operations };
+    return { leads: { column: "operation", ids: operations }, rest: undefined };
   }
 
   /** Everybody whom a name ever meant, or one entity by its id. */
   #whoIs(user: string): number[] {
-    return [
-      ...this.#idsOf("SELECT who AS id FROM users WHERE name = ?", user),
-      ...this.#idsOf("SELECT id FROM names WHERE text = ?", user),
-    ];
+    const named = this.#db.prepare("SELECT who AS id FROM users WHERE name = ?").all(user) as { id: number }[];
+    return [...new Set([...named.map(({ id }) => id), ...this.#holdersOf(user)])];
   }
 
-  /** Names are few beside entries, and those that are no operations fit no question by chance. */
-  #operations(wanted: string): number[] {
-    const known = this.#db.prepare("SELECT id, text FROM names").all() as { id: number; text: string }[];
-    return known.filter(({ text }) => text === wanted || text.split(" ").includes(wanted)).map(({ id }) => id);
+  #holdersOf(text: string): number[] {
+    return (this.#statements.holder.all(text) as { id: number }[]).map(({ id }) => id);
   }
 
-  #idsOf(sql: string, value: string): number[] {
-    return (this.#db.prepare(sql).all(value) as { id: number }[]).map(({ id }) => id);
+  #operationsOf(wanted: string): number[] {
+    const found = this.#db.prepare("SELECT operation AS id FROM words WHERE word = ?").all(wanted) as { id: number }[];
+    return found.map(({ id }) => id);
   }
 
   #noteUser(name: string, who: number): void {
     const key = `user ${who} ${name}`;
-    if (this.#names.has(key)) return;
-    this.#insertUser.run(name, who);
+    if (this.#ids.has(key)) return;
+    this.#statements.insertUser.run(name, who);
     this.#remember(key, who);
   }
 
-  #id(text: string): number {
-    const known = this.#names.get(text);
+  #holder(text: string): number {
+    return this.#idOf(`holder ${text}`, text, this.#statements.holder, this.#statements.insertHolder);
+  }
+
+  #operation(text: string): number {
+    const { operation, insertOperation, insertWord } = this.#statements;
+    return this.#idOf(`operation ${text}`, text, operation, insertOperation, (id) => {
+      for (const word of new Set([text, ...text.split(" ")])) insertWord.run(word, id);
+    });
+  }
+
+  #idOf(
+    key: string,
+    text: string,
+    select: StatementSync,
+    insert: StatementSync,
+    onNew: (id: number) => void = () => {},
+  ): number {
+    const known = this.#ids.get(key);
     if (known !== undefined) return known;
-    this.#insertName.run(text);
-    const id = this.#db.prepare("SELECT id FROM names WHERE text = ?").get(text)!["id"] as number;
-    this.#remember(text, id);
+    const isNew = insert.run(text).changes > 0;
+    const id = select.get(text)!["id"] as number;
+    if (isNew) onNew(id);
+    this.#remember(key, id);
     return id;
   }
 
   #remember(key: string, id: number): void {
-    if (this.#names.size >= MAX_REMEMBERED) this.#names.clear();
-    this.#names.set(key, id);
+    if (this.#ids.size >= MAX_REMEMBERED) this.#ids.clear();
+    this.#ids.set(key, id);
   }
 }
 
+const COLUMNS = 7;
+/** Running a statement costs more than a row of it. */
+const ROWS_AT_ONCE = 64;
+const ROW = `(${Array(COLUMNS).fill("?").join(",")})`;
+
+const STATEMENTS = {
+  insert: `INSERT OR REPLACE INTO entries VALUES ${ROW}`,
+  insertMany: `INSERT OR REPLACE INTO entries VALUES ${Array(ROWS_AT_ONCE).fill(ROW).join(",")}`,
+  holder: "SELECT id FROM holders WHERE text = ?",
+  insertHolder: "INSERT OR IGNORE INTO holders (text) VALUES (?)",
+  operation: "SELECT id FROM operations WHERE text = ?",
+  insertOperation: "INSERT OR IGNORE INTO operations (text) VALUES (?)",
+  insertWord: "INSERT OR IGNORE INTO words VALUES (?, ?)",
+  insertUser: "INSERT OR IGNORE INTO users VALUES (?, ?)",
+  bytesOf: "SELECT bytes FROM files WHERE first = ?",
+  setBytes: "INSERT INTO files VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = ?2",
+} as const;
+
 const MAX_REMEMBERED = 200_000;
+
+function conditionsOf({ since, until, after }: IndexQuery, operations: readonly number[] | undefined) {
+  const terms = ["seq > ?"];
+  const values = [after ?? 0];
+  if (since !== undefined && terms.push("time >= ?")) values.push(since);
+  if (until !== undefined && terms.push("time < ?")) values.push(until);
+  if (operations !== undefined) {
+    terms.push(`operation IN (${operations.map(() => "?").join(",")})`);
+    values.push(...operations);
+  }
+  return { where: terms.join(" AND "), values };
+}
 
 function openOrMake(path: string): DatabaseSync {
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseLine } from "../entry.ts";
 import { catchUp, type IndexedFile } from "./indexer.ts";
 import { IndexDatabase, type IndexQuery, type LinePlace } from "./index_database.ts";
 import { openPlaced, type PlacedBytes } from "./line_reader.ts";
@@ -61,12 +62,23 @@ function found(places: readonly LinePlace[], files: readonly IndexedFile[]): Fou
         open?.placed[Symbol.dispose]();
         open = { file, placed: openPlaced(path) };
       }
-      lines.push(decoder.decode(open.placed.bytes(at, length)));
+      const line = decoder.decode(open.placed.bytes(at, length));
+      if (isWhole(line)) lines.push(line);
     }
   } finally {
     open?.placed[Symbol.dispose]();
   }
   return { lines, last: places.at(-1)?.seq ?? 0 };
+}
+
+/** The index looks at the beginning of a line alone. Whoever reads what is found may rely on its form. */
+function isWhole(line: string): boolean {
+  try {
+    parseLine(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 scope.onmessage = ({ data }) => {

@@ -4,11 +4,14 @@
  * @module
  */
 
-import { MAX_LINE_BYTES, parseLine, type StoredEntry } from "../entry.ts";
-import type { IndexDatabase } from "./index_database.ts";
+import { MAX_LINE_BYTES } from "../entry.ts";
+import { scanLine } from "./entry_scan.ts";
+import type { IndexDatabase, PlacedEntry } from "./index_database.ts";
 import { openPlaced, type PlacedBytes } from "./line_reader.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
+/** Committed together: an end in between loses so much work at most, and each commit writes pages of the tables anew. */
+const CHUNKS_OF_A_COMMIT = 64;
 const NEWLINE = 0x0a;
 
 /** A file of the trail that has lines. */
@@ -27,18 +30,32 @@ export function catchUp(index: IndexDatabase, files: readonly IndexedFile[]): nu
 }
 
 function catchUpFile(index: IndexDatabase, { path, first }: IndexedFile): number {
-  const from = index.indexedBytes(first);
   using placed = openPlaced(path);
   let added = 0;
+  for (let isMore = true; isMore;) {
+    const before = index.indexedBytes(first);
+    index.together(() => added += addChunks(index, placed, { first, from: before }));
+    isMore = index.indexedBytes(first) > before;
+  }
+  return added;
+}
+
+function addChunks(
+  index: IndexDatabase,
+  placed: PlacedBytes,
+  { first, from }: { first: number; from: number },
+): number {
+  let added = 0;
   let at = from;
-  for (;;) {
+  for (let chunk = 0; chunk < CHUNKS_OF_A_COMMIT; chunk++) {
     const lines = wholeLines(placed, at);
-    if (lines === null) return added;
+    if (lines === null) break;
     const entries = entriesIn(lines, at);
     at += lines.length;
     index.add(first, entries, at);
     added += entries.length;
   }
+  return added;
 }
 
 /** The next lines that have an end; null where there are none. */
@@ -51,23 +68,26 @@ function wholeLines(placed: PlacedBytes, at: number): Uint8Array | null {
   }
 }
 
-function entriesIn(lines: Uint8Array, from: number) {
-  const entries: { entry: StoredEntry; at: number; length: number }[] = [];
-  const decoder = new TextDecoder();
-  for (let start = 0; start < lines.length;) {
-    const end = lines.indexOf(NEWLINE, start);
-    const entry = entryOf(decoder.decode(lines.subarray(start, end)));
+function entriesIn(lines: Uint8Array, from: number): PlacedEntry[] {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const text = decoder.decode(lines);
+  const entries: PlacedEntry[] = [];
+  const add = (line: string, at: number, length: number) => {
+    const entry = scanLine(line);
     // What is no line isn't found by a query; `verify` says where it is.
-    if (entry !== null) entries.push({ entry, at: from + start, length: end - start });
-    start = end + 1;
+    if (entry !== null) entries.push({ ...entry, at: from + at, length });
+  };
+  if (text.length === lines.length) {
+    // A letter a byte, as nearly always: then the lines need not be decoded one by one.
+    for (let start = 0, end = 0; start < text.length; start = end + 1) {
+      end = text.indexOf("\n", start);
+      add(text.slice(start, end), start, end - start);
+    }
+    return entries;
+  }
+  for (let start = 0, end = 0; start < lines.length; start = end + 1) {
+    end = lines.indexOf(NEWLINE, start);
+    add(decoder.decode(lines.subarray(start, end)), start, end - start);
   }
   return entries;
-}
-
-function entryOf(text: string): StoredEntry | null {
-  try {
-    return parseLine(text);
-  } catch {
-    return null;
-  }
 }
