@@ -394,8 +394,8 @@ function failed(thrown: unknown, progress: Progress, { logger, takeBack }: ApiPa
   if (progress.leaseId !== undefined) void takeBack(progress.leaseId);
   const problem = thrown instanceof HttpProblem ? thrown : translated(thrown, progress, logger);
   const data = problem.status === 400 ? dataOf(thrown) : undefined;
-  const body = data === undefined ? { errors: problem.errors } : { errors: problem.errors, data };
-  return { status: problem.status, body: progress.incoming?.verb === "header" ? null : JSON.stringify(body) };
+  const body = data === undefined ? problem.body : JSON.stringify({ errors: problem.errors, data });
+  return { status: problem.status, body: progress.incoming?.verb === "header" ? null : body };
 }
 
 /** What stands beside `errors`, such as the aliases in the way of a merge. */

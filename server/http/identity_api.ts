@@ -77,7 +77,7 @@ export function createVaultApi(parts: IdentityApiParts): ApiHandler {
     router,
     logger,
     audit: parts.audit,
-    auditNames: { isToken: (text) => isToken(engine, text), hash: parts.hashValue },
+    auditNames: { isToken: (text) => tokens.isToken(text), hash: parts.hashValue },
     authenticate: (token, remoteAddress) => tokens.authenticate(token, remoteAddress),
     takePlace: (caller) => tokens.takePlace(caller),
     afterUse: (caller) => tokens.afterUse(caller),
@@ -205,11 +205,6 @@ function systemRoutes(
       callerOf: (token, remoteAddress) => callerOf(engine, token, remoteAddress),
     }),
   ];
-}
-
-/** Whether a text is a token of any form, of those that somebody chose as well. */
-function isToken({ tokens }: IdentityEngine, text: string): boolean {
-  return tokens.find(text) !== undefined || tokens.findEvt(text) !== undefined;
 }
 
 /** For open paths that tell more to whoever has a token; a bad one counts as none. */

@@ -11,9 +11,13 @@ import { VaultError, type VaultErrorKind } from "../../vault/errors.ts";
 
 /** A refusal of the face itself, which the domain has no word for. */
 export class HttpProblem extends Error {
+  /** What is answered where nothing stands beside `errors`. */
+  readonly body: string;
+
   /** @param errors What `errors` says; empty where upstream says nothing. */
   constructor(readonly status: number, readonly errors: readonly string[]) {
     super(errors[0] ?? String(status));
+    this.body = JSON.stringify({ errors });
   }
 }
 

@@ -99,7 +99,8 @@ async function signBytesOf(
 }
 
 function compact(input: string, signBytes: SignBytes): Promise<string> | string {
-  const joined = (signature: Uint8Array) => `${input}.${base64url(signature)}`;
+  // Joined it is one piece; a template's is put together by whoever reads it, which doubles the time of an answer's JSON.
+  const joined = (signature: Uint8Array) => [input, base64url(signature)].join(".");
   const signature = signBytes(utf8.encode(input));
   return signature instanceof Promise ? signature.then(joined) : joined(signature);
 }

@@ -14,7 +14,7 @@ import type { RoleRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Authenticator } from "../tokens/authenticator.ts";
 import { putToken, type Surroundings } from "../tokens/token_service.ts";
-import { isExpired, isUsable, MAX_TOKEN_LENGTH } from "../tokens/user_token.ts";
+import { hashToken, isExpired, isUsable, MAX_TOKEN_LENGTH } from "../tokens/user_token.ts";
 import type { ApiCaller } from "./caller.ts";
 import { isInCidrs } from "./cidr.ts";
 import { TokenEndings } from "./endings.ts";
@@ -79,6 +79,14 @@ export class ServiceTokens {
   find(presented: string): ServiceTokenRecord | undefined {
     if (presented.length === 0 || presented.length > MAX_TOKEN_LENGTH) return undefined;
     return this.index.get(this.#hasher.hash(presented));
+  }
+
+  /** Whether a text is a token of any form, of those that somebody chose as well. Asked of much that is none. */
+  isToken(text: string): boolean {
+    if (text.length === 0 || text.length > MAX_TOKEN_LENGTH) return false;
+    const digest = hashToken(text);
+    if (this.index.get(this.#hasher.hash(text, digest)) !== undefined) return true;
+    return this.#in.authenticator.knows(text, digest) && this.findEvt(text) !== undefined;
   }
 
   /** The evt token with this text as a caller; undefined where it is none that counts. */

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { createHash, type Hash, hash as hashAtOnce } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { RandomSource } from "../ports.ts";
+import { hashToken } from "../tokens/user_token.ts";
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /** Bytes from here on would make some letters likelier than others. */
@@ -58,9 +59,12 @@ export class TokenHasher {
     this.#outer = createHash("sha256").update(padded(key, 0x5c));
   }
 
-  /** HMAC-SHA256 of a token, hex: the key of its record, so that no comparison sees the token itself. */
-  hash(token: string): string {
-    const digest = hashAtOnce("sha256", token, "hex");
+  /**
+   * HMAC-SHA256 of a token, hex: the key of its record, so that no comparison sees the token itself.
+   *
+   * @param digest Its SHA-256, where that is known already.
+   */
+  hash(token: string, digest: string = hashToken(token)): string {
     const known = this.#remembered.get(digest);
     if (known !== undefined) return known;
     const made = this.#hmac(token);
