@@ -8,15 +8,23 @@
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import type { FileRow, StatusReport, TokenRow } from "../admin/wire.ts";
 import { AdminHttp, VaultClient } from "../tests/clients.ts";
 import { StartedServer } from "../tests/started_server.ts";
+import { checkDatabase } from "../vault/storage/sqlite_copy.ts";
 import { seedDataFolder, seededToken } from "./seed_store.ts";
 
 const ROUNDS = 5;
 const CHECKS = 1500;
 const ISSUES = 100;
 const PAGE = 1000;
+
+/** What looking for damage takes: a start does it in a thread, beside the loading. */
+interface DamageCheck {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
 
 /** A vault under measurement. */
 interface Subject {
@@ -26,6 +34,7 @@ interface Subject {
   readonly readyMs: number;
   readonly residentMb: number;
   readonly startCpuSeconds: number;
+  readonly damageCheck: DamageCheck;
   readonly checks: number[];
   readonly issues: number[];
 }
@@ -44,12 +53,14 @@ async function open(users: number): Promise<Subject> {
   await seedDataFolder(dir, users);
   // The first start writes the YAML files, the second is the usual one.
   await (await StartedServer.start({ dataDir: dir })).stop();
+  const damageCheck = await checkForDamage(`${dir}/runevault.db`);
   const began = performance.now();
   const server = await StartedServer.start({ dataDir: dir });
   const readyMs = performance.now() - began;
   const startCpuSeconds = await mainThreadSeconds(server);
   await new Promise((resolve) => setTimeout(resolve, 5000));
-  return { users, dir, server, readyMs, residentMb: await residentMb(server), startCpuSeconds, checks: [], issues: [] };
+  const resident = await residentMb(server);
+  return { users, dir, server, readyMs, residentMb: resident, startCpuSeconds, damageCheck, checks: [], issues: [] };
 }
 
 async function residentMb({ pid }: StartedServer): Promise<number> {
@@ -59,6 +70,17 @@ async function residentMb({ pid }: StartedServer): Promise<number> {
 /** CPU time of the thread that serves: what a start takes on a machine with nothing else to do. */
 async function mainThreadSeconds({ pid }: StartedServer): Promise<number> {
   return Number((await Deno.readTextFile(`/proc/${pid}/task/${pid}/schedstat`)).split(" ")[0]) / 1e9;
+}
+
+/** Alone, and nothing else in this process. */
+async function checkForDamage(path: string): Promise<DamageCheck> {
+  const cpu = () => {
+    const { user, system } = cpuUsage();
+    return (user + system) / 1e6;
+  };
+  const before = cpu();
+  const seconds = await timedMs(() => checkDatabase(path)) / 1000;
+  return { seconds, cpuSeconds: cpu() - before };
 }
 
 async function timedMs(work: () => Promise<unknown>): Promise<number> {
@@ -153,6 +175,8 @@ async function report(subjects: readonly Subject[]): Promise<void> {
     print(`\n${subject.users} users (${users} at the end)`);
     const cpu = subject.startCpuSeconds.toFixed(2);
     print(`  start to ready    ${(subject.readyMs / 1000).toFixed(2)} s, of which the main thread worked ${cpu} s`);
+    const { seconds, cpuSeconds } = subject.damageCheck;
+    print(`  damage check      ${seconds.toFixed(2)} s alone, of which ${cpuSeconds.toFixed(2)} s on a processor`);
     const after = (await residentMb(subject.server)).toFixed(0);
     print(`  resident          ${subject.residentMb.toFixed(0)} MB after the start, ${after} MB after all this`);
     const ratio = (p99(subject) / p99(subjects[0]!)).toFixed(2);

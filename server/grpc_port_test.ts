@@ -62,7 +62,7 @@ function hoard(address: string, length: number, headers: Record<string, string> 
 }
 
 async function until(holds: () => boolean, what: () => string): Promise<void> {
-  for (const end = performance.now() + 10_000; !holds();) {
+  for (const end = performance.now() + 20_000; !holds();) {
     if (performance.now() > end) throw new Error(what());
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -110,9 +110,13 @@ Deno.test("a live token lifts a call out of the budget on every thread, and anot
 
 Deno.test("calls under way on all threads are finished at a stop, and counted at one place", async () => {
   const release = Promise.withResolvers<void>();
-  const it = await openAnswering(() => release.promise.then(() => "late"));
+  let arrived = 0;
+  const it = await openAnswering(() => {
+    arrived++;
+    return release.promise.then(() => "late");
+  });
   const calls = Array.from({ length: 12 }, () => call(it.address, vault.getAgentManifest, request));
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until(() => arrived === calls.length, () => `${arrived} calls arrived`);
   const stopped = it[Symbol.asyncDispose]();
   await new Promise((resolve) => setTimeout(resolve, 100));
   release.resolve();

@@ -72,7 +72,7 @@ Deno.test("the gauges tell of this process", async () => {
   await sleep(300);
   const after = await samples(server);
   const passed = after.get("vault_uptime_seconds")! - before.get("vault_uptime_seconds")!;
-  ok(passed >= 0.25 && passed < 5, `${passed} s`);
+  ok(passed >= 0.25 && passed < 60, `${passed} s`);
   const cpu = after.get("vault_cpu_usage_percent")!;
   ok(cpu >= 0 && cpu < 100 * navigator.hardwareConcurrency + 50, `${cpu} %`);
 });
@@ -103,8 +103,10 @@ Deno.test("not ready is said while the server stops and a call is in flight", as
   using admin = AdminHttp.of(server);
   using vault = VaultClient.of(server);
   const texts = Array.from({ length: 150_000 }, (_, i) => `text ${i}`);
-  const batch = vault.seal(await admin.issue("alice", "admin"), texts);
-  await sleep(100);
+  const token = await admin.issue("alice", "admin");
+  const batch = vault.seal(token, texts);
+  // Over the same connection: what is answered arrived after the batch had begun.
+  equal((await vault.manifest(token)).code, status.OK);
   server.signal("SIGTERM");
   const answers = async () => (await get(server, "/health/ready")).status === 503;
   await eventually("ready says no", answers, 3000);
