@@ -1,9 +1,9 @@
 /**
  * Entries on their way to the file.
  *
- * Those of requests that end in the same turn of the event loop are written together: one `write(2)`, and then their answers
- * leave. A turn ends when nothing that has arrived is left to be worked on, so that an entry that is alone waits for nothing.
- * While a commit holds the next place in the chain, entries wait for its outcome.
+ * The first of a turn of the event loop is written at once. Others that end in the same turn are written together at its end:
+ * one `write(2)`, and then their answers leave. A turn ends when nothing that has arrived is left to be worked on. While a
+ * commit holds the next place in the chain, entries wait for its outcome.
  *
  * @module
  */
@@ -16,7 +16,12 @@ export class EntryQueue {
   #entries: string[] = [];
   #written: PromiseWithResolvers<void> | undefined;
   #isHeld = false;
-  readonly #endTurn = () => this.flush();
+  /** Whether an entry of this turn was written already. */
+  #isInTurn = false;
+  readonly #endTurn = () => {
+    this.#isInTurn = false;
+    this.flush();
+  };
 
   /** @param write Writes entries, all or none: what it throws is told to everybody who added one of them. */
   constructor(write: (entries: readonly string[]) => void) {
@@ -28,14 +33,15 @@ export class EntryQueue {
     return this.#isHeld ? this.#entries.length : 0;
   }
 
-  /** Adds entries; resolves when they are written. */
-  add(entries: readonly string[]): Promise<void> {
+  /**
+   * Writes entries now or later.
+   *
+   * @returns Nothing where they are written; else a promise, which rejects as this throws.
+   */
+  add(entries: readonly string[]): void | Promise<void> {
+    if (!this.#isHeld && !this.#isInTurn) return this.#beginTurn(entries);
     this.#entries.push(...entries);
-    if (this.#written === undefined) {
-      this.#written = Promise.withResolvers();
-      process.nextTick(this.#endTurn);
-    }
-    return this.#written.promise;
+    return (this.#written ??= Promise.withResolvers()).promise;
   }
 
   /** Writes what waits, unless it waits for a commit, without waiting for the end of the turn. */
@@ -51,6 +57,12 @@ export class EntryQueue {
     } catch (error) {
       written.reject(error);
     }
+  }
+
+  #beginTurn(entries: readonly string[]): void {
+    this.#isInTurn = true;
+    process.nextTick(this.#endTurn);
+    this.#write(entries);
   }
 
   /** A commit takes the next place in the chain: what is added from now on waits for {@link release}. */

@@ -16,6 +16,8 @@ const SYNCS_OF_A_KEY = 12;
 export interface Synced {
   /** The last line that was written. */
   readonly position: ChainPosition;
+  /** Why the file can't be written; null: it can. */
+  readonly trouble: string | null;
   /** The file is durable up to there. */
   noteSynced(position: ChainPosition): void;
   noteFailed(error: unknown): void;
@@ -54,13 +56,14 @@ export class FileSync {
   }
 
   async #sync(): Promise<void> {
-    const { position } = this.#lines;
+    const { position, trouble } = this.#lines;
     try {
       await this.#in.file.sync();
       if (this.#isClosed || ++this.#syncs % SYNCS_OF_A_KEY === 0) await this.#in.keyFile.write(position);
-      this.#lines.noteSynced(position);
+      if (trouble === null) this.#lines.noteSynced(position);
     } catch (error) {
-      this.#lines.noteFailed(error);
+      // Of a file that was broken it is no news, and by now that may have been mended.
+      if (trouble === null) this.#lines.noteFailed(error);
     }
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,8 +1,8 @@
 /**
  * The audit trail: the one place where entries become lines.
  *
- * Two ways lead in. A request that changed nothing is recorded when it ends, together with those that end in the same turn of
- * the event loop, and its answer leaves when the line has passed `write(2)`. A change takes its entry along into the store's transaction: {@link AuditTrail.prepare} gives the writes for
+ * Two ways lead in. A request that changed nothing is recorded when it ends, and its answer leaves when the line has passed
+ * `write(2)`, which those that end in the same turn of the event loop share. A change takes its entry along into the store's transaction: {@link AuditTrail.prepare} gives the writes for
  * it, and the line goes to the file once the commit is through. As a line carries the hash of the one before it, whatever
  * ends during a commit waits for its outcome: a commit that fails leaves no gap.
  *
@@ -120,8 +120,8 @@ export class AuditTrail {
   /**
    * A request ends. It adds nothing where its entry went with a change and it ended well.
    *
-   * @returns Nothing where nothing is added; else a promise that resolves when the line is written, and rejects with
-   *   `audit_unavailable` where it can't be: the answer must not leave then.
+   * @returns Nothing where the line is written; else a promise, which rejects as this throws.
+   * @throws {VaultError} `audit_unavailable`: the answer must not leave.
    */
   finish(request: AuditedRequest, outcome: EntryOutcome): void | Promise<void> {
     request.isDone = true;
@@ -131,14 +131,14 @@ export class AuditTrail {
   }
 
   /** Records something that changed nothing and that nobody asked for. */
-  note(operation: string, resource: Readonly<Record<string, unknown>>): Promise<void> {
+  async note(operation: string, resource: Readonly<Record<string, unknown>>): Promise<void> {
     const request = ownRequest(operation);
     request.resource = resource;
-    return this.#queue.add(encodeEntries(request, { ...ALLOWED, id: this.#newId() }, this.#in.clock));
+    await this.#queue.add(encodeEntries(request, { ...ALLOWED, id: this.#newId() }, this.#in.clock));
   }
 
   /** Records what a request did that never ended, as the store remembers it. */
-  noteInterrupted(entry: string): Promise<void> {
+  noteInterrupted(entry: string): void | Promise<void> {
     return this.#queue.add(entry.split("\n"));
   }
 
