@@ -42,6 +42,7 @@ export const mysqlPlugin: DatabasePlugin = {
       : '{{ printf "v-%s-%s" (.UserName | truncate 16) (random 13) }}',
   passwordRotation: ["ALTER USER '{{username}}'@'%' IDENTIFIED BY '{{password}}'"],
   renewal: [],
+  passwordInSql: (password) => password,
   verifyPrefix: "error verifying - ping: ",
   open: (settings) => new MysqlServer(settings),
   targetOf,

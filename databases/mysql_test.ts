@@ -10,7 +10,13 @@ import { mysqlPlugin } from "./mysql.ts";
 const PASSWORD = "a-Password-of-the-vault";
 
 function settings(place: string): ConnectionSettings {
-  const none = { maxConnectionLifetime: 0, tlsCa: "", tlsCertificateKey: "", tlsSkipVerify: false };
+  const none = {
+    maxConnectionLifetime: 0,
+    tlsCa: "",
+    tlsCertificateKey: "",
+    tlsSkipVerify: false,
+    passwordAuthentication: "password" as const,
+  };
   return {
     ...none,
     url: `{{username}}:{{password}}@${place}/`,

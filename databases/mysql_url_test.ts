@@ -12,6 +12,7 @@ function settings(url: string) {
     tlsCa: "",
     tlsCertificateKey: "",
     tlsSkipVerify: false,
+    passwordAuthentication: "password" as const,
   };
 }
 

@@ -13,6 +13,7 @@ import type {
   EndedAccount,
 } from "../vault/database/ports.ts";
 import { isUnreached } from "./reached.ts";
+import { scramVerifier } from "./scram.ts";
 import { hidePostgresPasswords, type PostgresAddress, postgresPasswordsIn, readPostgresUrl } from "./postgres_url.ts";
 
 const CONNECT_TIMEOUT_SECONDS = 10;
@@ -32,6 +33,8 @@ export const postgresPlugin: DatabasePlugin = {
   maxUsernameLength: () => 63,
   usernameTemplate: () => '{{ printf "v-%s-%s" (.UserName | truncate 16) (random 20) }}',
   passwordRotation: [`ALTER ROLE "{{username}}" WITH PASSWORD '{{password}}'`],
+  passwordInSql: (password, { passwordAuthentication }) =>
+    passwordAuthentication === "password" ? password : scramVerifier(password),
   renewal: [`ALTER ROLE "{{username}}" VALID UNTIL '{{expiration}}'`],
   verifyPrefix: "error verifying connection: ",
   open: (settings) => new PostgresServer(settings),

@@ -10,6 +10,7 @@ function read(url: string) {
     tlsCa: "",
     tlsCertificateKey: "",
     tlsSkipVerify: false,
+    passwordAuthentication: "password" as const,
   };
   return readPostgresUrl({ url, ...account, ...rest });
 }

@@ -4,6 +4,7 @@
 
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { type DatabaseApi, databaseTest, stopServersAfterwards } from "./_database_api.ts";
+import { VAULT_USER } from "./_servers.ts";
 
 const ROLE = "database/static-roles/reports";
 
@@ -149,6 +150,25 @@ databaseTest("username templates name accounts within the server's limits", asyn
   const { status, body } = await it.read("reader", token);
   deepEqual([status, /there is an account "same-for-all" already/.test(body.errors[0])], [500, true]);
   equal(await it.server.logsIn(username, password), true);
+});
+
+databaseTest("passwords that PostgreSQL is given hashed: it never sees one, and lets in by them", async (it) => {
+  if (it.server.kind === "mysql") return;
+  const typed = await it.api.operator("POST", "database/config/main", { password_authentication: "md5" });
+  deepEqual([typed.status, /is not a valid password authentication type/.test(typed.body.errors[0])], [400, true]);
+  await it.connect({ password_authentication: "scram-sha-256" });
+  await it.server.admin("CREATE TABLE seen (sql TEXT)");
+  await it.server.admin(`GRANT INSERT ON seen TO ${VAULT_USER}`);
+  const creation = [...it.server.creation, "INSERT INTO seen VALUES ('{{password}}')"];
+  await it.role("reader", { creation_statements: creation });
+  const { username, password } = await it.issue("reader", await it.user("alice"));
+  equal(await it.server.logsIn(username, password), true);
+  const [row] = await it.server.admin("SELECT sql FROM seen");
+  match(String(row!["sql"]), /^SCRAM-SHA-256\$4096:/);
+  await makeAccount(it, "hashed");
+  await it.api.must("POST", ROLE, { db_name: "main", username: "hashed", rotation_period: "24h" });
+  equal(await it.server.logsIn("hashed", (await credentials(it)).password), true);
+  await it.connect();
 });
 
 stopServersAfterwards();

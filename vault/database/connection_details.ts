@@ -5,6 +5,7 @@
  */
 
 import { VaultError } from "../errors.ts";
+import { quoteName } from "../names.ts";
 import type { Json } from "../storage/identity_records.ts";
 import type { ConnectionSettings, DatabasePlugin } from "./ports.ts";
 import { assertFits, parseUsernameTemplate } from "./username_template.ts";
@@ -77,6 +78,7 @@ export function settingsOf(details: ConnectionDetails): ConnectionSettings {
     tlsCa: textOf(details, "tls_ca"),
     tlsCertificateKey: textOf(details, "tls_certificate_key"),
     tlsSkipVerify: isTrue(details["tls_skip_verify"]),
+    passwordAuthentication: passwordAuthenticationOf(textOf(details, "password_authentication")),
   };
 }
 
@@ -90,6 +92,13 @@ function textOf(details: ConnectionDetails, key: string): string {
   const value = details[key] ?? "";
   if (typeof value === "string") return value;
   throw new VaultError("invalid_argument", `${key} must be text`);
+}
+
+function passwordAuthenticationOf(given: string): ConnectionSettings["passwordAuthentication"] {
+  const type = given === "" ? "password" : given;
+  if (type === "password" || type === "scram-sha-256") return type;
+  const message = `${quoteName(given)} is not a valid password authentication type`;
+  throw new VaultError("invalid_argument", message, { hint: "password or scram-sha-256" });
 }
 
 function wholeOf(details: ConnectionDetails, key: string): number {

@@ -103,9 +103,10 @@ export class DatabaseCredentials {
   }
 
   async #make(open: OpenConnection, role: DatabaseRoleRecord, lease: LeaseRecord, password: string): Promise<void> {
-    const values = { username: lease.account.username, password, expiresAt: lease.expiresAt };
     try {
-      await open.ask("create", [password], (server) => server.run(filled(role.creation, values)));
+      const inSql = await open.passwordInSql(password);
+      const values = { username: lease.account.username, password: inSql, expiresAt: lease.expiresAt };
+      await open.ask("create", [password, inSql], (server) => server.run(filled(role.creation, values)));
     } catch (error) {
       await this.#rollBack(open, role, lease, asVaultError(error).data?.["isCertain"] !== true);
       throw error;

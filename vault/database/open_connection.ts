@@ -63,6 +63,11 @@ export class OpenConnection {
     return this.plugin.targetOf(settingsOf(this.details)).place;
   }
 
+  /** A password as it stands in statements: no less a secret, as it may be the password itself. */
+  async passwordInSql(password: string): Promise<string> {
+    return await this.plugin.passwordInSql(password, settingsOf(this.details));
+  }
+
   /** Does something with it; it isn't closed meanwhile. */
   async hold<T>(work: () => Promise<T>): Promise<T> {
     this.#users++;

@@ -19,6 +19,8 @@ export interface ConnectionSettings {
   /** PEM of a certificate and its key that the server asks for; empty: none. */
   readonly tlsCertificateKey: string;
   readonly tlsSkipVerify: boolean;
+  /** How passwords stand in statements, where the server can be given them otherwise than as they are. */
+  readonly passwordAuthentication: "password" | "scram-sha-256";
 }
 
 /** How an account ended. */
@@ -66,6 +68,8 @@ export interface DatabasePlugin {
   readonly passwordRotation: readonly string[];
   /** Statements that let an account live longer; none: the server knows no such thing. */
   readonly renewal: readonly string[];
+  /** A password as it stands in statements. */
+  passwordInSql(password: string, settings: ConnectionSettings): string | Promise<string>;
   /** What the message of a failed verification begins with. */
   readonly verifyPrefix: string;
   /**

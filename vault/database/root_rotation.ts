@@ -30,9 +30,10 @@ export class RootRotation {
     const sealedPending = this.#records.sealPending(record, password);
     await this.#records.update(record, (present) => ({ ...present, sealedPending }));
     const given = record.rootRotationStatements;
-    const statements = filled(given.length > 0 ? given : plugin.passwordRotation, { username, password });
+    const inSql = await open.passwordInSql(password);
+    const statements = filled(given.length > 0 ? given : plugin.passwordRotation, { username, password: inSql });
     try {
-      await open.ask("rotate_root", [password], (server) => server.run(statements));
+      await open.ask("rotate_root", [password, inSql], (server) => server.run(statements));
     } catch (error) {
       // It may have been done all the same, where the connection was lost before the answer.
       if (await this.settle(this.#records.existing(record.mountAccessor, record.name)) === password) return;

@@ -209,7 +209,9 @@ export class DatabaseStaticRoles {
     const { username } = role;
     await connections.use(role.mountAccessor, role.connection, async (open) => {
       const given = role.rotation.length > 0 ? role.rotation : open.plugin.passwordRotation;
-      await open.ask("rotate", [password], (server) => server.run(filled(given, { username, password })));
+      const inSql = await open.passwordInSql(password);
+      const statements = filled(given, { username, password: inSql });
+      await open.ask("rotate", [password, inSql], (server) => server.run(statements));
     });
     await this.#in.writer.change(() => {
       const present = table.get(key);

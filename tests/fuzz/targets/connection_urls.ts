@@ -54,6 +54,7 @@ function check(url: string): void {
     tlsCa: "",
     tlsCertificateKey: "",
     tlsSkipVerify: false,
+    passwordAuthentication: "password",
   };
   for (const plugin of [mysqlPlugin, postgresPlugin]) {
     const read = parseOrRefuse(["invalid_argument"], () => plugin.targetOf(settings));
