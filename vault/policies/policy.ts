@@ -103,18 +103,23 @@ function readPolicy(text: string): Policy {
   const body = bare.trimStart().startsWith("{") ? jsonToHcl(bare) : parseHcl(bare);
   const stanzas = body.items.flatMap(stanzasOf);
   if (stanzas.length > MAX_STANZAS) throw new PolicyProblem(`more than ${MAX_STANZAS} paths`);
-  const warnings = stanzas.flatMap(({ parts, line }) =>
-    parts.filter((_, i) => i % 2 === 1).filter((name) => !isKnownDirective(name)).map((name) =>
-      `line ${line}: {{${name}}} is no template parameter, so this path will never apply`
-    )
-  );
   const isFixed = ({ parts }: Stanza) => parts.length === 1;
   return {
     stanzas,
     fixed: new StanzaSet(stanzas.filter(isFixed).map((stanza) => [stanza.path, stanza])),
     templated: stanzas.filter((stanza) => !isFixed(stanza)),
-    warnings,
+    warnings: stanzas.flatMap(warningsOf),
   };
+}
+
+/** What is taken as it stands and can't be meant. */
+function warningsOf({ path, parts, line }: Stanza): string[] {
+  const unknown = parts.filter((_, i) => i % 2 === 1).filter((name) => !isKnownDirective(name));
+  return [
+    ...unknown.map((name) => `{{${name}}} is no template parameter, so this path will never apply`),
+    ...(path.startsWith("v1/") ? ["paths are written without v1/, so this path will never apply"] : []),
+    ...(path.slice(0, -1).includes("*") ? ["'*' stands for itself but at a path's end; '+' is any one segment"] : []),
+  ].map((warning) => `line ${line}: ${warning}`);
 }
 
 function stanzasOf(item: HclItem): Stanza[] {

@@ -153,6 +153,14 @@ Deno.test("parsePolicy() warns of directives that never have a value, and of no 
   ) deepEqual(warningsOf(name), [], name);
 });
 
+Deno.test("parsePolicy() warns of paths that can't be meant as they stand", () => {
+  const warningsOf = (path: string) => parsePolicy(`\npath "${path}" { capabilities = ["read"] }`).warnings;
+  deepEqual(warningsOf("v1/sys/mounts"), ["line 2: paths are written without v1/, so this path will never apply"]);
+  deepEqual(warningsOf("/v1/sys/mounts").length, 1);
+  deepEqual(warningsOf("a/*/b"), ["line 2: '*' stands for itself but at a path's end; '+' is any one segment"]);
+  for (const path of ["*", "a/*", "a/+/b", "a/+/*", "v1", "a/v1/b"]) deepEqual(warningsOf(path), [], path);
+});
+
 Deno.test("parsePolicy() refuses texts and counts past its limits", () => {
   const text = `# ${"x".repeat(131_070)}`;
   equal(parsePolicy(text).stanzas.length, 0);

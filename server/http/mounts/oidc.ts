@@ -6,6 +6,7 @@
 
 import { VaultError } from "../../../vault/errors.ts";
 import type { Identity } from "../../../vault/identity/identity.ts";
+import type { MountTable } from "../../../vault/mounts/mount_table.ts";
 import type { IdentityTokens } from "../../../vault/oidc/identity_tokens.ts";
 import { ALGORITHMS } from "../../../vault/oidc/algorithms.ts";
 import type { OidcIssuer } from "../../../vault/oidc/issuer.ts";
@@ -14,6 +15,7 @@ import type { OidcRoles } from "../../../vault/oidc/oidc_roles.ts";
 import type { OidcKeyRecord } from "../../../vault/storage/identity_records.ts";
 import { commaList, duration, object, text, type Values } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
+import { unknownAccessors } from "../unknown_accessors.ts";
 
 /** What these routes need. */
 export interface OidcParts {
@@ -22,6 +24,7 @@ export interface OidcParts {
   readonly identityTokens: IdentityTokens;
   readonly issuer: OidcIssuer;
   readonly identity: Identity;
+  readonly mounts: MountTable;
 }
 
 const KEY = {
@@ -130,7 +133,7 @@ function keyBody(key: OidcKeyRecord): Record<string, unknown> {
   };
 }
 
-function roleRoutes({ roles, identityTokens, identity }: OidcParts): Route[] {
+function roleRoutes({ roles, identityTokens, identity, mounts }: OidcParts): Route[] {
   return [
     route({
       path: "oidc/role",
@@ -152,7 +155,7 @@ function roleRoutes({ roles, identityTokens, identity }: OidcParts): Route[] {
         const { key, template, ttl, clientId: client_id, selfAsserted, requestClaims } = role;
         return { data: { key, template, ttl, client_id, self_asserted: selfAsserted, request_claims: requestClaims } };
       },
-      write: (request) => putRole(roles, request),
+      write: (request) => putRole(roles, mounts, request),
       delete: async ({ params }) => {
         await roles.delete(params["name"]!);
         return null;
@@ -177,7 +180,11 @@ function roleRoutes({ roles, identityTokens, identity }: OidcParts): Route[] {
   ];
 }
 
-async function putRole(roles: OidcRoles, { params, values, warn }: ApiRequest<typeof ROLE>): Promise<ApiAnswer> {
+async function putRole(
+  roles: OidcRoles,
+  mounts: MountTable,
+  { params, values, warn }: ApiRequest<typeof ROLE>,
+): Promise<ApiAnswer> {
   const warnings = await roles.put(params["name"]!, {
     ...(values.key === undefined ? {} : { key: values.key }),
     ...(values.template === undefined ? {} : { template: values.template }),
@@ -186,7 +193,8 @@ async function putRole(roles: OidcRoles, { params, values, warn }: ApiRequest<ty
     ...(values.self_asserted === undefined ? {} : { selfAsserted: values.self_asserted }),
     ...(values.request_claims === undefined ? {} : { requestClaims: values.request_claims }),
   });
-  warnings.forEach(warn);
+  const template = roles.get(params["name"]!)?.template ?? "";
+  [...warnings, ...unknownAccessors(template, mounts)].forEach(warn);
   return null;
 }
 

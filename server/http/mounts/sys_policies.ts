@@ -6,14 +6,23 @@
 
 import { Buffer } from "node:buffer";
 import { VaultError } from "../../../vault/errors.ts";
+import type { MountTable } from "../../../vault/mounts/mount_table.ts";
 import type { PolicyService } from "../../../vault/policies/policy_service.ts";
 import { text } from "../fields.ts";
 import { type ApiAnswer, type Route, route } from "../route.ts";
+import { unknownAccessors } from "../unknown_accessors.ts";
 
 const POLICY = text("the policy: HCL or JSON, or base64 of it");
 
+/** What these routes need. */
+export interface PolicyParts {
+  readonly policies: PolicyService;
+  readonly mounts: MountTable;
+}
+
 /** The routes. */
-export function sysPolicyRoutes(policies: PolicyService): Route[] {
+export function sysPolicyRoutes(parts: PolicyParts): Route[] {
+  const { policies } = parts;
   const remove = async ({ params }: { readonly params: Readonly<Record<string, string>> }): Promise<ApiAnswer> => {
     await policies.delete(storedName(params));
     return null;
@@ -33,7 +42,7 @@ export function sysPolicyRoutes(policies: PolicyService): Route[] {
         const record = policies.get(storedName(params));
         return record === undefined ? null : { data: { name: record.name, policy: record.text } };
       },
-      write: ({ params, values, warn }) => put(policies, params, values.policy, warn),
+      write: ({ params, values, warn }) => put(parts, params, values.policy, warn),
       delete: remove,
     }),
     route({
@@ -56,7 +65,7 @@ export function sysPolicyRoutes(policies: PolicyService): Route[] {
         if (values.policy === undefined && values.rules !== undefined) {
           warn("'rules' is deprecated, please use 'policy' instead");
         }
-        return put(policies, params, values.policy ?? values.rules, warn);
+        return put(parts, params, values.policy ?? values.rules, warn);
       },
       delete: remove,
     }),
@@ -74,7 +83,7 @@ function names(policies: PolicyService): ApiAnswer {
 }
 
 async function put(
-  policies: PolicyService,
+  { policies, mounts }: PolicyParts,
   params: Readonly<Record<string, string>>,
   policy: string | undefined,
   warn: (text: string) => void,
@@ -83,7 +92,8 @@ async function put(
     throw new VaultError("invalid_argument", "'policy' parameter not supplied or empty");
   }
   const name = storedName(params);
-  const warnings = await policies.put(name, decoded(policy));
+  const text = decoded(policy);
+  const warnings = [...await policies.put(name, text), ...unknownAccessors(text, mounts)];
   if (name !== params["name"]) warn(`policy name was converted to ${name}`);
   warnings.forEach(warn);
   return null;

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { withApi } from "../_test_support.ts";
 
 const READ = `path "sys/mounts" { capabilities = ["read"] }`;
@@ -92,6 +93,32 @@ Deno.test("what the author should know comes as a warning, with 200 instead of 2
     const old = await api.operator("PUT", "sys/policy/p", { rules: READ });
     deepEqual([old.status, old.body.warnings], [200, ["'rules' is deprecated, please use 'policy' instead"]]);
     equal((await api.must("GET", "sys/policies/acl/p")).policy, READ);
+  });
+});
+
+Deno.test("an accessor that no auth method has is warned of, with the name that was meant", async () => {
+  await withApi(async (api) => {
+    await api.withUsers();
+    const { accessor } = (await api.must("GET", "sys/auth"))["userpass/"];
+    const aliasOf = (name: string) => `{{ identity.entity.aliases.${name}.name }}`;
+    const policy = async (name: string) => {
+      const text = `path "a/${aliasOf(name)}" {}\npath "b/${aliasOf(name)}/*" {}`;
+      const { status, body } = await api.operator("PUT", "sys/policies/acl/p", { policy: text });
+      return [status, body?.warnings];
+    };
+    const role = async (name: string) => {
+      const template = Buffer.from(`{"a": ${aliasOf(name)}}`).toString("base64");
+      const { status, body } = await api.operator("POST", "identity/oidc/role/r", { key: "default", template });
+      return [status, body?.warnings];
+    };
+    const warning = (name: string, fix: string) =>
+      `no auth method has the accessor "${name}", so what it stands for has no value (${fix})`;
+    for (const write of [policy, role]) {
+      for (const good of [accessor, "userpass_auth", "token_evt_auth"]) deepEqual(await write(good), [204, undefined]);
+      deepEqual(await write("userpass"), [200, [warning("userpass", "use userpass_auth")]]);
+      const where = "accessors and stable names stand in sys/auth";
+      deepEqual(await write("ldap_auth"), [200, [warning("ldap_auth", where)]]);
+    }
   });
 });
 
