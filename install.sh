@@ -715,6 +715,7 @@ enable_service() {
 }
 
 start_service() {
+  started=$(date +%s)
   if manager is-active --quiet "$UNIT"; then
     [ "$changed" = yes ] || { say "already running" && return 0; }
     say "restarting $UNIT"
@@ -729,8 +730,8 @@ start_service() {
 
 start_failed() {
   warn "$UNIT did not start; its last lines:"
-  if [ "$for_user" = yes ]; then journalctl --user -u "$UNIT" -n 15 --no-pager -o cat >&2 || :
-  else journalctl -u "$UNIT" -n 15 --no-pager -o cat >&2 || :; fi
+  if [ "$for_user" = yes ]; then journalctl --user -u "$UNIT" --since "@$started" -n 15 --no-pager -o cat >&2 || :
+  else journalctl -u "$UNIT" --since "@$started" -n 15 --no-pager -o cat >&2 || :; fi
   exit 1
 }
 

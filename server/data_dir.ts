@@ -1,5 +1,5 @@
 /**
- * Where the data folder is when nobody says. The server and the CLI ask the same function, so they agree.
+ * Where the data folder and the configuration are when nobody says. The server and the CLI ask the same function, so they agree.
  *
  * @module
  */
@@ -22,4 +22,18 @@ export function defaultDataDir(env: (name: string) => string | undefined, uid: n
   if (state?.startsWith("/")) return `${state}/runevault`;
   const home = env("HOME");
   return home ? `${home}/.local/state/runevault` : undefined;
+}
+
+/**
+ * The configuration of a user's own vault, as `install.sh --user` writes it: `runevault/runevault.yml` in
+ * `$XDG_CONFIG_HOME` or `~/.config`.
+ *
+ * @returns Undefined for root, whose vault is the machine's, and where the home folder is unknown.
+ */
+export function userConfigFile(env: (name: string) => string | undefined, uid: number | null): string | undefined {
+  if (uid === 0) return undefined;
+  const config = env("XDG_CONFIG_HOME");
+  if (config?.startsWith("/")) return `${config}/runevault/runevault.yml`;
+  const home = env("HOME");
+  return home ? `${home}/.config/runevault/runevault.yml` : undefined;
 }

@@ -16,7 +16,7 @@ import {
   valuesFromFile,
 } from "./config.ts";
 import { SERVE_OPTIONS } from "./config_options.ts";
-import { defaultDataDir } from "./data_dir.ts";
+import { defaultDataDir, userConfigFile } from "./data_dir.ts";
 import { teamSecretBytes } from "./secret_files.ts";
 
 /** The configuration with what goes beside it. */
@@ -34,10 +34,14 @@ export interface Sources {
 export async function readSources(flags: RawValues): Promise<Sources> {
   const environment = valuesFromEnvironment((name) => Deno.env.get(name));
   forgetSecrets();
-  const fallback = defaultDataDir((name) => Deno.env.get(name), Deno.uid());
+  const env = (name: string) => Deno.env.get(name);
+  const fallback = defaultDataDir(env, Deno.uid());
   const dataDir = firstText(flags["data_dir"], environment["data_dir"]) ?? fallback;
-  const credentialsDir = Deno.env.get("CREDENTIALS_DIRECTORY");
-  const file = await readConfigFile(firstText(flags["config"], environment["config"]), dataDir, credentialsDir);
+  const credentialsDir = env("CREDENTIALS_DIRECTORY");
+  const given = firstText(flags["config"], environment["config"]);
+  // A user's own file is about the user's own vault.
+  const own = dataDir === fallback ? userConfigFile(env, Deno.uid()) : undefined;
+  const file = await readConfigFile(given === undefined ? usualFiles(dataDir, own) : [given], given, credentialsDir);
   const sources = [flags, environment, file?.values ?? {}];
   const legacy = legacyTeamSecret(sources);
   return {
@@ -56,13 +60,18 @@ function forgetSecrets(): void {
   }
 }
 
+/** Where the file is when nobody says; the first that is there counts. */
+function usualFiles(dataDir: string | undefined, own: string | undefined): string[] {
+  const inData = dataDir === undefined ? undefined : `${dataDir}/runevault.yml`;
+  return [inData, own, "/etc/runevault/runevault.yml"].filter((path) => path !== undefined);
+}
+
 async function readConfigFile(
+  paths: readonly string[],
   given: string | undefined,
-  dataDir: string | undefined,
   credentialsDir: string | undefined,
 ): Promise<{ path: string; values: RawValues } | null> {
-  const usual = dataDir === undefined ? [] : [`${dataDir}/runevault.yml`];
-  for (const path of given === undefined ? [...usual, "/etc/runevault/runevault.yml"] : [given]) {
+  for (const path of paths) {
     const text = await textOf(path);
     if (text === undefined) continue;
     const values = valuesFromFile(path, text);

@@ -8,8 +8,8 @@ import { type ConfigOption, SERVE_OPTIONS } from "../server/config_options.ts";
 
 const INTRO = `# Configuration of \`runevault serve\`
 
-Flags beat environment beats file beats default. The file is \`--config FILE\`, else \`<data>/runevault.yml\`, else
-\`/etc/runevault/runevault.yml\`: a YAML mapping of the keys below; an unknown key is an error that names it. Secrets have no
+Flags beat environment beats file beats default. The file is \`--config FILE\`, else \`<data>/runevault.yml\`, else, for a
+user's own default data folder, \`~/.config/runevault/runevault.yml\`, else \`/etc/runevault/runevault.yml\`: a YAML mapping of the keys below; an unknown key is an error that names it. Secrets have no
 flag, since arguments are seen by every user of the machine. They are deleted from the environment once read, but
 \`/proc/<pid>/environ\` keeps what a process was started with: prefer a file (\`--team-secret-file\`) or a systemd credential.
 

@@ -3,7 +3,12 @@
 import { equal } from "node:assert/strict";
 import { Machine } from "../install/_machine.ts";
 import { ignoreSystemd } from "../install/_systemd_root.ts";
-import { installForUser, liveUnderSystemd, upgradeUnderSystemd } from "../install/_systemd_scenario.ts";
+import {
+  installForUser,
+  liveUnderSystemd,
+  restoreUnderSystemd,
+  upgradeUnderSystemd,
+} from "../install/_systemd_scenario.ts";
 import { binaryPath } from "./_binary.ts";
 
 function booted(name: string, work: (machine: Machine, program: string) => Promise<void>): void {
@@ -29,6 +34,7 @@ booted("a service that dies or hangs is started again, one that can't be configu
   equal(code, 0, stdout + stderr);
   await liveUnderSystemd(machine);
   await upgradeUnderSystemd(machine, from);
+  await restoreUnderSystemd(machine);
 });
 
 booted("install.sh --user sets up a service of a user's own systemd", installForUser);

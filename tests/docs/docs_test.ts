@@ -18,6 +18,7 @@ for (const page of pages()) {
 const NOT_RUN = [
   "README.md: each of these runs for minutes; CI runs them",
   "docs/backup.md: the age command is another project's",
+  "docs/backup.md: it needs a service; tests/binary/systemd_test.ts runs it",
   "docs/install.md: tests/install/page_test.ts runs it",
   "docs/install.md: tests/install/page_test.ts runs it",
   "docs/install.md: tests/install/page_test.ts runs it",

@@ -6,6 +6,7 @@
  */
 
 import { equal, match, notEqual, ok } from "node:assert/strict";
+import { status } from "@grpc/grpc-js";
 import type { Machine } from "./_machine.ts";
 import { call, issue } from "./_scenario.ts";
 import { SOURCE } from "./_throw_away_root.ts";
@@ -57,9 +58,9 @@ export async function liveUnderSystemd(machine: Machine): Promise<void> {
 }
 
 async function assertStatus(machine: Machine): Promise<void> {
-  const status = await machine.sh(`systemctl status --no-pager ${UNIT}`);
-  match(status, /Loaded: loaded \(\/etc\/systemd\/system\/runevault\.service; enabled/);
-  match(status, /Active: active \(running\)/);
+  const said = await machine.sh(`systemctl status --no-pager ${UNIT}`);
+  match(said, /Loaded: loaded \(\/etc\/systemd\/system\/runevault\.service; enabled/);
+  match(said, /Active: active \(running\)/);
   equal((await shown(machine, "NRestarts", "Result")).join(), "0,success");
   const security = await machine.sh(`systemd-analyze security --no-pager --threshold=20 ${UNIT}`);
   match(security, /Overall exposure level for runevault.service: [01]\.\d OK/);
@@ -149,6 +150,40 @@ export async function upgradeUnderSystemd(machine: Machine, program: string): Pr
   equal((await call(machine, { tls: "off" }, token)).code, 0, "the former program serves again");
 }
 
+/** Back up, lose the folder, restore as docs/backup.md says it for a service. */
+export async function restoreUnderSystemd(machine: Machine): Promise<void> {
+  const page = await Deno.readTextFile(new URL("../../docs/backup.md", import.meta.url));
+  const block = /tests\/binary\/systemd_test.ts runs it -->\n\n```sh\n([^]*?)```/.exec(page)![1]!;
+  await machine.writeProgram("/usr/local/bin/sudo", SUDO);
+  // Somebody presses Ctrl-C as soon as it says that it is ready.
+  await machine.writeProgram("/opt/here/at-ready", AT_READY);
+  await machine.write("/opt/here/passphrase", "five words for this test\n", 0o600);
+  const token = await issue(machine, "dora");
+  await machine.sh("cd /opt/here && runevault backup --passphrase-file passphrase vault.age");
+  await machine.sh(`systemctl stop ${UNIT} && rm -r /var/lib/runevault`);
+  const [restore, serve, start] = block.trim().split("\n") as [string, string, string];
+  await machine.sh(`cd /opt/here && ${restore}`);
+  equal((await machine.root.run(["systemctl", "start", UNIT])).code, 1);
+  match(await machine.sh(`journalctl -u ${UNIT} -o cat --no-pager -n 5`), /--accept-rollback/);
+  await machine.sh(`cd /opt/here && ./at-ready ${serve}`);
+  await machine.sh(start);
+  equal((await shown(machine, "ActiveState")).join(), "active");
+  equal((await call(machine, { tls: "off" }, token)).code, status.UNAUTHENTICATED);
+  match(await machine.sh("runevault user list"), /^dora /m);
+  equal((await call(machine, { tls: "off" }, await issue(machine, "dora"))).code, 0);
+}
+
+/** What these commands need of sudo. */
+const SUDO = `[ "$1" = -u ] || exec "$@"
+user=$2
+shift 2
+exec setpriv --reuid=$user --regid=$user --clear-groups env HOME=/var/lib/runevault "$@"`;
+
+const AT_READY = `"$@" >/run/at-ready 2>&1 &
+until grep -q "ready grpc=" /run/at-ready || ! kill -0 $!; do sleep 0.1; done
+kill -INT $!
+wait $! || { cat /run/at-ready; exit 1; }`;
+
 /** `install.sh --user` sets up a service of a user's own systemd, and takes it away. */
 export async function installForUser(machine: Machine, program: string): Promise<void> {
   await machine.sh("useradd --create-home --shell /bin/sh op && loginctl enable-linger op");
@@ -160,6 +195,7 @@ export async function installForUser(machine: Machine, program: string): Promise
   match(await asOp(`sh ${SOURCE}/install.sh --user --from ${program} ${options}`), /^ready: gRPC/m);
   match(await asOp("systemctl --user status --no-pager runevault"), /Active: active \(running\)/);
   match(await asOp("runevault status"), /healthy/);
+  match(await asOp("runevault doctor"), /^WARNING +tls +it is off$/m, "commands find the configuration");
   const pid = await asOp("systemctl --user show --property=MainPID --value runevault");
   match(await machine.sh(`cat /proc/${pid.trim()}/status`), /^NoNewPrivs:\t1$[^]*^Seccomp:\t2$/m);
   match(await asOp(`sh ${SOURCE}/install.sh --user --uninstall --purge`), /uninstalled, with all data/);
