@@ -1,6 +1,6 @@
 /**
- * What the audit trail costs: the same server with and without it, in one run, each request in turns. Nothing here fails on
- * a number.
+ * What the audit trail costs: the same server with and without it, in one run, each request in turns; and an entry by
+ * itself. Nothing here fails on a number.
  *
  * @module
  */
@@ -10,12 +10,15 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { DecryptMetadataRequestSchema, GetAgentManifestRequestSchema } from "../proto/gen/rune/vault/v1/vault_pb.ts";
 import { AdminHttp } from "../tests/clients.ts";
 import { ServedApi } from "../tests/identity/_served.ts";
+import { entryCost } from "./audit_entry.ts";
 import type { LoadResult } from "./grpc_load.ts";
 import type { HttpResult } from "./http_load.ts";
 import { sealForBench } from "./sealed_batch.ts";
 
 const SECONDS = Number(Deno.env.get("RUNEVAULT_BENCH_SECONDS") ?? "4");
 const ROUNDS = Number(Deno.env.get("RUNEVAULT_BENCH_ROUNDS") ?? "3");
+/** Requests that end in one turn of the event loop, where an entry's cost by itself is told. */
+const PER_TURN = [1, 4, 27];
 const SERVICE = "/rune.vault.v1.VaultService";
 
 /** One server, and how each request is made to it. */
@@ -111,4 +114,9 @@ try {
 } finally {
   await on.api[Symbol.asyncDispose]();
   await off.api[Symbol.asyncDispose]();
+}
+for (const perTurn of PER_TURN) {
+  print(
+    `  an entry by itself, ${String(perTurn).padStart(2)} in a turn      ${(await entryCost(perTurn)).toFixed(1)} µs`,
+  );
 }
