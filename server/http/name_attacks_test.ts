@@ -128,3 +128,26 @@ Deno.test("S12: request claims only by the role's list, short, and never over ou
     equal((await ask({ session: { a: 1 } })).status, 400);
   });
 });
+
+Deno.test("S12: who may write aliases and logins gives neither the policies of an entity that they haven't", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("helper");
+    await api.policy("desk", `path "identity/entity-alias" { capabilities = ["create", "update"] }`);
+    await api.must("POST", "auth/userpass/users/helper", { policies: ["desk"] });
+    const { client_token: token } = await api.login("helper");
+    const made = async (name: string, policies: string[]) =>
+      (await api.must("POST", "identity/entity", { name, policies })).id as string;
+    const [chief, peer, grouped] = [await made("chief", ["power"]), await made("peer", ["desk"]), await made("g", [])];
+    await api.must("POST", "identity/group", { name: "powerful", policies: ["power"], member_entity_ids: [grouped] });
+    const give = async (name: string, canonical_id: string) => {
+      const body = { name, canonical_id, mount_accessor: "userpass_auth" };
+      return (await api.call("POST", "identity/entity-alias", { token, body })).status;
+    };
+    deepEqual([await give("a", chief), await give("b", grouped), await give("c", peer)], [403, 403, 200]);
+    equal(
+      (await api.operator("LIST", "identity/entity-alias/id")).body.data.keys.length,
+      2,
+      "helper's own and the peer's",
+    );
+  });
+});

@@ -6,6 +6,7 @@
 
 import type { AliasInput } from "../../../vault/identity/aliases.ts";
 import { text, textMap, type Values } from "../fields.ts";
+import { assertMayGive } from "../given_policies.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
 import { assertNoRoleName, FORCE } from "./role_names.ts";
 import { aliasBody, authorOf, type IdentityParts, orNull } from "./identity_entity.ts";
@@ -57,6 +58,9 @@ async function write(
   const isNew = name &&
     (accessor === undefined || identity.aliases.byName(mounts.resolve(accessor)?.accessor ?? "", name) === undefined);
   if (isNew) assertNoRoleName(name, request, assertNoneNamed);
+  // Whoever logs in by the name has what the entity has.
+  const entity = identity.entities.byId(request.values.canonical_id ?? request.values.entity_id ?? "");
+  if (isNew && entity !== undefined) assertMayGive(request, identity.policiesOf(entity));
   const { record, isChanged } = await identity.aliases.write(inputOf(request.values, id), authorOf(request));
   return isChanged ? { data: { id: record.id, canonical_id: record.entityId } } : null;
 }
