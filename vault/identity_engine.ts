@@ -161,11 +161,11 @@ export class IdentityEngine {
         sweeper,
         reason: error instanceof Error ? error.message : "unknown",
       });
-    inBackground("end_service_tokens", () => this.tokens.endings.start(mayCommit, onFailure("service_tokens")));
+    this.tokens.endings.start(mayCommit, onFailure("service_tokens"));
     inBackground("rotate_oidc_keys", () => this.oidcKeys.start(mayCommit, onFailure("oidc_keys")));
     inBackground("end_revocations", () => this.revocationFeed.start(mayCommit, onFailure("revocations")));
     if (options.pauseRevocation) this.database.pause();
-    else inBackground("expire_leases", () => this.database.start(mayCommit));
+    else this.database.start(mayCommit);
   }
 
   #passwordsReadBy(entityId: string): ReadPassword[] {

@@ -4,6 +4,7 @@
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
+import { parseLine } from "../../vault/audit/entry.ts";
 import { AdminHttp, cli, eventually, VaultClient } from "../clients.ts";
 import { ServedApi } from "../identity/_served.ts";
 import { serversAreThere, startMariaDb, VAULT_PASSWORD, VAULT_USER } from "./_servers.ts";
@@ -38,6 +39,8 @@ Deno.test({
       allowed_roles: "*",
     });
     await must("POST", "database/roles/reader", { db_name: "main", creation_statements: server.creation });
+    const briefly = { db_name: "main", creation_statements: server.creation, default_ttl: "1s", max_ttl: "1s" };
+    await must("POST", "database/roles/brief", briefly);
     await must("PUT", "sys/policies/acl/creds", { policy: POLICY });
     await must("POST", "sys/auth/userpass", { type: "userpass" });
     const role = {
@@ -60,11 +63,18 @@ Deno.test({
     const login = (await call("POST", "auth/userpass/login/alice", undefined, { password: "pw" })).auth.client_token;
     const children = [];
     for (const token of [evt, login]) children.push((await call("POST", "auth/token/create", token)).auth.client_token);
+    const brief = await call("GET", "database/creds/brief", evt);
     const accounts = [];
     for (const token of [evt, login, ...children]) {
       accounts.push((await call("GET", "database/creds/reader", token)).data.username as string);
     }
-    equal((await server.accounts("v-")).length, 4);
+    await eventually("the end of the brief one", async () => (await server.accounts("v-")).length === 4, 30_000);
+
+    const own = (await Deno.readTextFile(`${api.server.dataDir}/audit.log`)).split("\n").slice(0, -1).map(parseLine);
+    const expired = own.filter(({ operation }) => operation === "expire_leases");
+    deepEqual(expired.map(({ face, user, effects }) => [face, user, effects!.map(({ id, act }) => [id, act])]), [
+      ["vault", undefined, [[brief.lease_id, "ended"]]],
+    ]);
 
     await server.stop();
     const before = Date.now();

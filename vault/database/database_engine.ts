@@ -4,6 +4,7 @@
  * @module
  */
 
+import { inBackground } from "../audit/request.ts";
 import { VaultError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { SealKey } from "../keys/seal_key.ts";
@@ -76,7 +77,7 @@ export class DatabaseEngine {
    */
   start(mayCommit: () => boolean): void {
     this.leases.endings.start(mayCommit);
-    this.staticRoles.start(mayCommit);
+    inBackground("rotate_static_roles", () => this.staticRoles.start(mayCommit));
   }
 
   /** Leaves every account as it is: for a copy of a vault, beside the one that the accounts belong to. */

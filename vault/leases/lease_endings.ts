@@ -228,7 +228,8 @@ export class LeaseEndings {
     const toExpiry = (this.#expiring.next ?? Infinity) - clock.now();
     const toRetry = (this.#retrying.next ?? Infinity) - clock.monotonic();
     const wait = toRetry <= 0 ? 0 : Math.max(Math.min(toExpiry, toRetry, LONGEST_WAIT_MS), SHORTEST_WAIT_MS);
-    this.#timer = setTimeout(() => void this.#tick(), wait);
+    // Often a request's change sets the timer; what expires then is none of its doing.
+    this.#timer = setTimeout(() => void inBackground("expire_leases", () => this.#tick()), wait);
   }
 
   async #tick(): Promise<void> {

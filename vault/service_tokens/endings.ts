@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inBackground } from "../audit/request.ts";
 import { agentIdOf } from "../state.ts";
 import type { ServiceTokenRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
@@ -136,7 +137,8 @@ export class TokenEndings {
     const next = this.#index.due.next ?? Infinity;
     const wait = Math.min(Math.max(next - now, SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
     this.#wakesAt = now + wait;
-    this.#timer = setTimeout(() => void this.#tick(), wait);
+    // Often a request's change sets the timer; what expires then is none of its doing.
+    this.#timer = setTimeout(() => void inBackground("end_service_tokens", () => this.#tick()), wait);
   }
 
   /** A token that ends before the timer goes off: what hangs off it, such as accounts on databases, ends in time too. */
