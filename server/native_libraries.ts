@@ -9,6 +9,7 @@
 
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 import type { NativeJwt } from "../vault/oidc/native_jwt.ts";
 import type { Logger } from "../vault/ports.ts";
 import {
@@ -98,7 +99,8 @@ async function load(library: LibraryFile, source: string | undefined, folder: st
   const path = await place(folder, library.file, bytes);
   // What is loaded is what lies there now, not what was meant to.
   assertDigest(await Deno.readFile(path), library.sha256);
-  return createRequire(import.meta.url)(path);
+  // A relative path would be taken for one beside this module.
+  return createRequire(import.meta.url)(resolve(path));
 }
 
 /** Beside the program where it was compiled; in npm's cache where it wasn't. */

@@ -6,9 +6,14 @@ import { importJWK, jwtVerify } from "jose";
 const CHILD = new URL("./_native_libraries_child.ts", import.meta.url).href;
 const LIBRARY = createRequire(import.meta.url).resolve("@node-rs/jsonwebtoken-linux-x64-gnu");
 
-async function load(folder: string, ...args: string[]) {
+function load(folder: string, ...args: string[]) {
+  return loadIn(Deno.cwd(), folder, ...args);
+}
+
+async function loadIn(cwd: string, folder: string, ...args: string[]) {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--no-prompt", CHILD, folder, ...args],
+    cwd,
   });
   const { stdout } = await command.output();
   return JSON.parse(new TextDecoder().decode(stdout));
@@ -32,6 +37,13 @@ Deno.test("the native libraries are loaded from a private folder, work, and noth
     equal(await argon2Verify({ password: "pässword", hash }), true);
     equal(((await Deno.stat(`${parent}/native`)).mode ?? 0) & 0o777, 0o700);
     deepEqual([events, mayLoad, secondLoad === "loaded"], [[], false, false]);
+  });
+});
+
+Deno.test("a data folder that is named by a relative path is the one below the present folder", async () => {
+  await inFolder(async (parent) => {
+    const { events, token, hash } = await loadIn(parent, "./native");
+    deepEqual([events, token === null, hash === null], [[], false, false]);
   });
 });
 
