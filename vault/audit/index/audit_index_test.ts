@@ -127,6 +127,24 @@ Deno.test("each question finds what a search of all lines finds, in their order"
   });
 });
 
+Deno.test("a name that meant hundreds finds the entries of them all", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "runevault-test-index-" });
+  const index = new AuditIndex(`${folder}/audit.db`, `${folder}/audit.log`);
+  try {
+    const chain = new Chain({ sequence: 0, hash: GENESIS_HASH, key: new Uint8Array(32) });
+    const entry = (n: number) => entryOf(5).replace(/"entity_id":"[^"]*"/, `"entity_id":"one-${n}"`);
+    const lines = Array.from({ length: 1200 }, (_, n) => `${chain.append(entry(n % 600))}\n`);
+    await Deno.writeTextFile(`${folder}/audit.log`, lines.join(""));
+    const { user } = JSON.parse(entryOf(5));
+    equal((await found(index, { user })).length, 1200);
+    equal((await found(index, { user, operation: JSON.parse(entryOf(5)).operation, limit: 7 })).length, 7);
+    equal((await found(index, { user: "one-5" })).length, 2);
+  } finally {
+    await index.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("an index of another version, and one that is none, are made anew", async () => {
   await withTrail(300, async (index, lines, folder) => {
     await Deno.writeTextFile(`${folder}/audit.db`, "no database");

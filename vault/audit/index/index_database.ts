@@ -28,8 +28,11 @@ const INDEXES = `
 
 /** Entries that nobody in particular caused. */
 const NOBODY = "";
-/** With more operations than that a word is a common one, and the entries in their order are the shorter way. */
-const MAX_OPERATIONS = 16;
+/**
+ * With more than that the entries in their order are the shorter way: a word of many operations is a common one. Nor may a
+ * statement have more than 500 parts.
+ */
+const MOST_SEARCHES = { who: 100, operation: 16 } as const;
 
 /** What is asked for. */
 export interface IndexQuery {
@@ -57,6 +60,12 @@ export interface LinePlace {
   readonly file: number;
   readonly at: number;
   readonly length: number;
+}
+
+/** Rows of which a column is one of these. */
+interface Among {
+  readonly column: "who" | "operation";
+  readonly ids: readonly number[];
 }
 
 /** An entry with the place of its line in its file. */
@@ -136,13 +145,13 @@ export class IndexDatabase {
   /** A search for each user or operation, each in the order of an index, and of their answers the first ones. */
   #search(query: IndexQuery): { sql: string; values: number[] } {
     const order = query.isNewest ? "DESC" : "ASC";
-    const { leads, rest } = this.#leads(query);
-    const { where, values } = conditionsOf(query, rest);
+    const { lead, filters } = this.#leads(query);
+    const { where, values } = conditionsOf(query, filters);
     const ends = `ORDER BY seq ${order} LIMIT ${query.limit}`;
-    if (leads === undefined) {
+    if (lead === undefined) {
       return { sql: `SELECT seq, file, at, length FROM entries NOT INDEXED WHERE ${where} ${ends}`, values };
     }
-    const { column, ids } = leads;
+    const { column, ids } = lead;
     const arm = `SELECT seq FROM entries INDEXED BY by_${column} WHERE ${column} = ? AND ${where} ${ends}`;
     const arms = ids.map(() => `SELECT seq FROM (${arm})`).join(" UNION ");
     const among = arms === "" ? "NULL" : arms;
@@ -152,13 +161,14 @@ export class IndexDatabase {
     };
   }
 
-  /** By what to search, and the operations to filter by where that isn't them. */
-  #leads({ user, entityId, operation }: IndexQuery) {
-    const operations = operation === undefined ? undefined : this.#operationsOf(operation);
-    const who = user !== undefined ? this.#whoIs(user) : entityId !== undefined ? this.#holdersOf(entityId) : undefined;
-    if (who !== undefined) return { leads: { column: "who", ids: who }, rest: operations };
-    if (operations === undefined || operations.length > MAX_OPERATIONS) return { leads: undefined, rest: operations };
-    return { leads: { column: "operation", ids: operations }, rest: undefined };
+  /** By what to search, and what to filter by besides. */
+  #leads({ user, entityId, operation }: IndexQuery): { lead: Among | undefined; filters: Among[] } {
+    const among: Among[] = [];
+    if (user !== undefined) among.push({ column: "who", ids: this.#whoIs(user) });
+    else if (entityId !== undefined) among.push({ column: "who", ids: this.#holdersOf(entityId) });
+    if (operation !== undefined) among.push({ column: "operation", ids: this.#operationsOf(operation) });
+    const lead = among.find(({ column, ids }) => ids.length <= MOST_SEARCHES[column]);
+    return { lead, filters: among.filter((one) => one !== lead) };
   }
 
   /** Everybody whom a name ever meant, or one entity by its id. */
@@ -236,14 +246,14 @@ const STATEMENTS = {
 
 const MAX_REMEMBERED = 200_000;
 
-function conditionsOf({ since, until, after }: IndexQuery, operations: readonly number[] | undefined) {
+function conditionsOf({ since, until, after }: IndexQuery, filters: readonly Among[]) {
   const terms = ["seq > ?"];
   const values = [after ?? 0];
   if (since !== undefined && terms.push("time >= ?")) values.push(since);
   if (until !== undefined && terms.push("time < ?")) values.push(until);
-  if (operations !== undefined) {
-    terms.push(`operation IN (${operations.map(() => "?").join(",")})`);
-    values.push(...operations);
+  for (const { column, ids } of filters) {
+    terms.push(`${column} IN (${ids.map(() => "?").join(",")})`);
+    values.push(...ids);
   }
   return { where: terms.join(" AND "), values };
 }
