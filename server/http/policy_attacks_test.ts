@@ -234,6 +234,14 @@ Deno.test("S12: who may set passwords sets none of a user who may do more, by no
         equal((await set(`${name}/password`, body)).status, 403, name);
       }
     }
+    const { id } = await api.must("POST", "identity/entity", { name: "expected", policies: ["power"] });
+    const alias = { name: "expected", canonical_id: id, mount_accessor: "userpass_auth" };
+    await api.must("POST", "identity/entity-alias", alias);
+    equal(
+      (await set("Expected", { password: "mine" })).status,
+      403,
+      "a login that isn't there yet, for an alias that is",
+    );
     await api.login("chief");
     await api.login("grouped");
     equal((await set("member/password", { password: "new" })).status, 204);

@@ -127,8 +127,8 @@ async function writeUser(request: ApiRequest<typeof USER>, parts: UserpassParts)
   if (request.operation === "create") assertNoRoleName(params["username"], request, parts.assertNoneNamed);
   const given = paramsOf(values);
   if (given.policies !== undefined) assertMayGive(request, given.policies);
-  if (request.operation === "update" && (values.password ?? values.password_hash) !== undefined) {
-    assertNotOwn(request, parts);
+  if ((values.password ?? values.password_hash) !== undefined) {
+    if (request.operation === "update") assertNotOwn(request, parts);
     assertNoMorePowerful(request, parts);
   }
   await parts.users.put(mount, params["username"]!, {
@@ -228,11 +228,12 @@ function assertNoMorePowerful(
   { hasSudo, caller, mount, params }: Pick<ApiRequest, "hasSudo" | "caller" | "mount" | "params">,
   { users, identity }: UserpassParts,
 ): void {
+  if (hasSudo) return;
   const user = users.get(mount, params["username"]!);
-  if (hasSudo || user === undefined) return;
-  const entity = identity.aliases.byName(mount.accessor, user.username)?.entityId;
+  // An alias may be there before its login.
+  const entity = identity.aliases.byName(mount.accessor, params["username"]!.toLowerCase())?.entityId;
   const own = [...caller.policies, ...policiesOfEntity(caller.entity?.record.entityId, identity)];
-  const theirs = [...policiesOf(user.params), ...policiesOfEntity(entity, identity)];
+  const theirs = [...user === undefined ? [] : policiesOf(user.params), ...policiesOfEntity(entity, identity)];
   if (theirs.every((name) => name === "default" || own.includes(name))) return;
   throw new VaultError("permission_denied", "setting the password of a user with policies beyond your own needs sudo");
 }
