@@ -11,7 +11,9 @@ import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { trailFiles } from "../../vault/audit/trail_files.ts";
 import { encryptBackup, restoreBackup } from "../../server/backup/mod.ts";
 import { type PartSink, readArchive, writeArchive } from "../../server/backup/archive.ts";
+import { readExtent } from "../../server/backup/collected.ts";
 import { type SnapshotSources, takeSnapshot } from "../../server/backup/snapshot.ts";
+import { holdTrail, releaseAll } from "../../server/backup/trail_parts.ts";
 import { systemClock } from "../../server/clock.ts";
 import { AdminHttp, eventually, VaultClient } from "../clients.ts";
 import { StartedServer, temporaryFolder } from "../started_server.ts";
@@ -109,6 +111,33 @@ Deno.test("what rotation moves or removes while a backup is made is in it all th
   const left = (await Array.fromAsync(Deno.readDir(server.dataDir))).filter(({ name }) => name.startsWith(".backup-"));
   deepEqual(left, []);
 });
+
+Deno.test({
+  name: "a trail on another disk than the data is held open, and let go of again",
+  ignore: !await isOtherDisk("/dev/shm"),
+  async fn() {
+    await using place = await temporaryFolder();
+    const logs = await Deno.makeTempDir({ dir: "/dev/shm" });
+    await Deno.writeTextFile(`${logs}/trail.log`, "the present one\n");
+    await Deno.writeTextFile(`${logs}/trail.log.1`, "the one before\n");
+    const held = await holdTrail(`${logs}/trail.log`, place.path, true);
+    await Deno.remove(logs, { recursive: true });
+    const texts: Record<string, string> = {};
+    for (const { part, source } of held) {
+      ok(typeof source !== "string", part);
+      const chunks = await Array.fromAsync(readExtent(source, (await source.stat()).size));
+      texts[part] = chunks.map((chunk) => new TextDecoder().decode(chunk)).join("");
+    }
+    deepEqual(texts, { "audit.log": "the present one\n", "audit.log.1": "the one before\n" });
+    await releaseAll(held);
+  },
+});
+
+async function isOtherDisk(path: string): Promise<boolean> {
+  await using here = await temporaryFolder();
+  const { dev } = await Deno.stat(here.path);
+  return await Deno.stat(path).then((there) => there.dev !== dev, () => false);
+}
 
 Deno.test("S9: a trail that was just rotated away came with the backup too, and says nothing of what came after", async () => {
   await using place = await temporaryFolder();
