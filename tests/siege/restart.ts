@@ -28,7 +28,9 @@ export const aborts: Attack = {
   run: async ({ isLong }) => {
     await using folder = await temporaryFolder();
     const [wait, total] = [await restartSeconds(), isLong ? LONG_ABORTS : SHORT_ABORTS];
-    const options = { dataDir: folder.path, args: ["--grpc-addr", `127.0.0.1:${freePort()}`] };
+    // As the unit has it: a core dump would hold every key.
+    const under = ["prlimit", "--core=0"];
+    const options = { dataDir: folder.path, args: ["--grpc-addr", `127.0.0.1:${freePort()}`], under };
     const away: number[] = [];
     let byResets = 0;
     let server = await StartedServer.start(options);
