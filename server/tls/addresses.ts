@@ -19,13 +19,14 @@ export interface ListenAddress {
 const FORM = 'host:port, such as "127.0.0.1:8200", "[::1]:8200" or "localhost:0", or "off"';
 /** A host name of 253 characters, brackets and a port fit. */
 const MAX_ADDRESS_CHARS = 300;
-const SHOWN_CHARS = 80;
+/** What may be quoted: a secret that stands in the wrong line of a file doesn't look so. */
+const ADDRESS_LIKE = /^(?=.{1,80}$)[0-9A-Za-z.\-[\]]*:[0-9A-Za-z.\-[\]:]*$/;
 
 /**
  * Reads a listen address; null means that the listener is off.
  *
  * @param setting What the value was given as, such as `--grpc-addr`; named in the error.
- * @throws {VaultError} `config_invalid` naming the setting, the value and the form wanted.
+ * @throws {VaultError} `config_invalid` naming the setting, the form wanted, and the value where it looks like an address.
  */
 export function parseListenAddress(value: string, setting: string): ListenAddress | null {
   if (value === "off") return null;
@@ -46,8 +47,8 @@ function readHost(bracketed: string | undefined, bare: string | undefined): stri
 }
 
 function malformed(value: string, setting: string): VaultError {
-  const shown = value.length > SHOWN_CHARS ? `${value.slice(0, SHOWN_CHARS)}…` : value;
-  return new VaultError("config_invalid", `${setting} ${JSON.stringify(shown)} is not an address`, {
+  const shown = ADDRESS_LIKE.test(value) ? ` "${value}"` : "";
+  return new VaultError("config_invalid", `${setting}${shown} is not an address`, {
     hint: `Write it as ${FORM}`,
   });
 }

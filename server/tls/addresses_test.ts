@@ -72,12 +72,11 @@ const MALFORMED = [
   `${"a".repeat(1_000_000)}:80`,
 ];
 
-Deno.test("parseListenAddress() names setting, value and form for a malformed address", async () => {
+Deno.test("parseListenAddress() names setting and form for a malformed address, and what looks like one", async () => {
   for (const text of MALFORMED) {
     const error = await configError(() => parseListenAddress(text, "--grpc-addr"));
-    assert.ok(error.message.includes("--grpc-addr"));
-    assert.ok(error.message.includes(JSON.stringify(text.slice(0, 80)).slice(0, -1)), text.slice(0, 80));
-    assert.ok(error.message.length < 300);
+    const looksLikeOne = /^[0-9A-Za-z.:[\]-]+$/.test(text) && text.includes(":") && text.length <= 80;
+    assert.equal(error.message, `--grpc-addr${looksLikeOne ? ` "${text}"` : ""} is not an address`);
     assert.ok(error.hint?.includes("host:port") && error.hint.includes("[::1]:8200") && error.hint.includes("off"));
   }
 });

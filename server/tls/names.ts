@@ -11,6 +11,9 @@ import { VaultError } from "../../vault/errors.ts";
 import { parseDnsName } from "./dns_name.ts";
 import { isLinkLocalAddress, isLoopbackAddress, parseIpAddress } from "./ip_address.ts";
 
+/** What may be quoted: a secret that stands in the wrong line of a file doesn't look so. */
+const NAME_LIKE = /^(?=.{1,80}$)[0-9A-Za-z*-]*\.[0-9A-Za-z.*-]*$/;
+
 /** Names a certificate holds, in canonical spelling and without doubles. */
 export interface TlsNames {
   readonly dnsNames: readonly string[];
@@ -69,7 +72,8 @@ function askedNames(tlsHostnames: readonly string[]): TlsNames {
 function readAskedDnsName(value: string): string {
   const name = parseDnsName(value);
   if (name !== null) return name;
-  throw new VaultError("config_invalid", `--tls-hostname ${JSON.stringify(value.slice(0, 80))} is not a host name`, {
+  const shown = NAME_LIKE.test(value) ? ` "${value}"` : "";
+  throw new VaultError("config_invalid", `--tls-hostname${shown} is not a host name`, {
     // A wildcard would let the authority sign every host of that domain.
     hint: 'Write a full host name or an IP address, such as "vault.example.com"; wildcards are not taken',
   });

@@ -40,9 +40,16 @@ Deno.test("collectTlsNames() takes no more than 32 addresses of the host", () =>
 });
 
 Deno.test("collectTlsNames() refuses a --tls-hostname that is no name", async () => {
-  for (const value of ["*.example.com", "", "https://vault.example.com", "vault:8200", "a b", "127.1"]) {
-    const error = await configError(() => collectTlsNames({ hostname: "vm", addresses: [], tlsHostnames: [value] }));
-    assert.ok(error.message.includes("--tls-hostname") && error.message.includes(JSON.stringify(value)));
+  const refusal = async (value: string) =>
+    (await configError(() => collectTlsNames({ hostname: "vm", addresses: [], tlsHostnames: [value] }))).message;
+  for (const value of ["*.example.com", "127.1"]) {
+    assert.equal(await refusal(value), `--tls-hostname "${value}" is not a host name`);
+  }
+  // What doesn't look like a name may be a secret in the wrong line.
+  for (
+    const value of ["", "https://vault.example.com", "vault:8200", "a b", "evt_7d1f0c93\0e64ab258", "Zq7vMx2LtR9+"]
+  ) {
+    assert.equal(await refusal(value), "--tls-hostname is not a host name");
   }
   const many = Array.from({ length: 101 }, (_, i) => `h${i}.example.com`);
   await configError(() => collectTlsNames({ hostname: "vm", addresses: [], tlsHostnames: many }));
