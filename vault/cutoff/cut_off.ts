@@ -166,7 +166,9 @@ export class CutOff {
     const { entities } = this.#in.identity;
     const user = this.#in.state.userByName(name) ?? entities.byName(name) ?? entities.byId(name);
     if (user !== undefined) return user;
-    throw new VaultError("not_found", `No user or entity ${quoteName(name)}`, { hint: "see `runevault user list`" });
+    throw new VaultError("not_found", `No user or entity ${quoteName(name)}`, {
+      hint: "see `runevault user list` and `runevault entity list`",
+    });
   }
 }
 
