@@ -93,7 +93,7 @@ export interface ApiParts {
   /** Writes why a request was denied to the log; the wire never says. */
   explainDenial(caller: ApiCaller, access: Access, requestId: string): void;
   wrap(wrapping: Wrapping): Promise<WrapInfo>;
-  /** Ends what was leased with an answer that nobody gets; never rejects. */
+  /** Ends what was leased for an answer that nobody gets; never rejects. */
   takeBack(leaseId: string): Promise<void>;
   observe(finished: FinishedRequest): void;
   monotonic(): number;
@@ -124,7 +124,7 @@ interface Progress {
   incoming?: Incoming;
   target?: Target;
   caller?: ApiCaller;
-  /** What was leased with the answer. */
+  /** What was leased for the answer. */
   leaseId?: string | undefined;
   /** Why it was not answered as it asked. */
   failure?: unknown;
@@ -297,7 +297,7 @@ function run(handler: Handler, { request, peer, progress, parts, operation, hasS
   });
   return chain(handler(handled), (result) => {
     describeMade(progress.audited!, result);
-    if (result !== null && "lease" in result) progress.leaseId = result.lease?.id;
+    if (result !== null && "lease" in result && result.lease?.isNew) progress.leaseId = result.lease.id;
     if (result === null) return nothing(operation, handled, progress);
     handled.warnOfIgnored();
     const isRaw = "raw" in result;

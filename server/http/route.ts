@@ -73,6 +73,8 @@ export interface LeaseBlock {
   readonly renewable: boolean;
   /** Seconds. */
   readonly duration: number;
+  /** Whether it was made for this answer: then it ends where the answer can't leave. */
+  readonly isNew?: boolean;
 }
 
 /** An answer in the envelope. */

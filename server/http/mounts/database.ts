@@ -138,7 +138,7 @@ function credentialRoute({ credentials }: DatabaseEngine): Route {
         caller,
       );
       warnings.forEach(warn);
-      return { data: { username, password }, lease: { id, renewable: true, duration: ttl } };
+      return { data: { username, password }, lease: { id, renewable: true, duration: ttl, isNew: true } };
     },
   });
 }

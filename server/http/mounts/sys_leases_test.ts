@@ -55,6 +55,7 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
     ...more,
   };
   const asked: Access[] = [];
+  const takenBack: string[] = [];
   const handle = createIdentityApi({
     ...NO_AUDIT,
     router: new Router({ byPath: (section, path) => section === "secret" && path === "sys/" ? MOUNT : undefined })
@@ -69,21 +70,21 @@ function apiOf(more: Partial<LeaseDirectory> = {}) {
     },
     explainDenial: () => {},
     wrap: () => Promise.reject(new Error("not asked for")),
-    takeBack: () => Promise.reject(new Error("not asked for")),
+    takeBack: (id) => Promise.resolve(void takenBack.push(id)),
     observe: () => {},
     monotonic: () => 0,
   });
-  const send = async (method: string, path: string, body?: unknown) => {
+  const send = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const request = new Request(`http://vault.test/v1/sys/${path}`, {
       method,
-      headers: { "x-vault-token": "t" },
+      headers: { "x-vault-token": "t", ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const response = await handle(request, { address: "192.0.2.1", isTls: false });
     const text = await response.text();
     return { status: response.status, body: text === "" ? null : JSON.parse(text) };
   };
-  return { send, calls, asked };
+  return { send, calls, asked, takenBack };
 }
 
 Deno.test("a lease is looked up by its id in the body", async () => {
@@ -125,6 +126,12 @@ Deno.test("a renewal answers the lease at the top level, by the old and the new 
   }
   deepEqual(calls, [5400, 0, 0, 0, 0].map((increment) => ["renew", ID, increment]));
   equal((await send("PUT", "leases/renew", { lease_id: ID, increment: -1 })).status, 400);
+});
+
+Deno.test("a renewal whose answer can't be wrapped ends no account: somebody uses it", async () => {
+  const { send, takenBack } = apiOf();
+  equal((await send("PUT", "leases/renew", { lease_id: ID }, { "x-vault-wrap-ttl": "60s" })).status, 500);
+  deepEqual(takenBack, []);
 });
 
 Deno.test("a revocation is 204 when it is done, 202 when it waits; it is waited for unless the client says no", async () => {
