@@ -33,10 +33,15 @@ const LOOKS = 5;
 export async function holdTrail(path: string, folder: string, withFormer: boolean): Promise<readonly HeldPart[]> {
   for (let look = 1; look <= LOOKS; look++) {
     const listed = await pathsOf(path, withFormer);
-    const held = await holdAll(listed, basename(path), folder);
-    const isSame = held.length === listed.length && `${await pathsOf(path, withFormer)}` === `${listed}`;
-    if (isSame) return held;
-    await releaseAll(held);
+    const held: HeldPart[] = [];
+    let isSame = false;
+    try {
+      await holdAll(listed, { current: basename(path), folder, held });
+      isSame = held.length === listed.length && `${await pathsOf(path, withFormer)}` === `${listed}`;
+      if (isSame) return held;
+    } finally {
+      if (!isSame) await releaseAll(held);
+    }
   }
   throw new VaultError("storage_failed", `The audit files beside ${path} are moved faster than they can be read`);
 }
@@ -64,9 +69,11 @@ async function pathsOf(path: string, withFormer: boolean): Promise<string[]> {
   }
 }
 
-/** As many of them as are still there. */
-async function holdAll(paths: readonly string[], current: string, folder: string): Promise<HeldPart[]> {
-  const held: HeldPart[] = [];
+/** As many of them as are still there, added to `held` one by one: what is held when one can't be is to be let go of. */
+async function holdAll(
+  paths: readonly string[],
+  { current, folder, held }: { readonly current: string; readonly folder: string; readonly held: HeldPart[] },
+): Promise<void> {
   for (const path of paths) {
     const part = partOf(basename(path), current);
     try {
@@ -75,12 +82,12 @@ async function holdAll(paths: readonly string[], current: string, folder: string
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  return held;
 }
 
+/** Where the path is a symbolic link, what it leads to: a name for the link itself would lead elsewhere. */
 async function holdOne(path: string, name: string): Promise<string | Deno.FsFile> {
   try {
-    await Deno.link(path, name);
+    await Deno.link(await Deno.realPath(path), name);
     return name;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw error;

@@ -133,6 +133,51 @@ Deno.test({
   },
 });
 
+Deno.test("a trail that is a link to somewhere else, and rotated there or here, is in a backup whole", async () => {
+  await using place = await temporaryFolder();
+  const [data, logs] = [`${place.path}/data`, `${place.path}/logs`];
+  for (const folder of [data, logs]) await Deno.mkdir(folder, { mode: 0o700 });
+  await Deno.writeTextFile(`${logs}/real.log`, "", { mode: 0o600 });
+  await Deno.symlink("../logs/real.log", `${data}/audit.log`);
+  const server = await StartedServer.start({ dataDir: data });
+  await using _ = server;
+  using admin = AdminHttp.of(server);
+  await admin.issue("alice");
+  await Deno.rename(`${data}/audit.log`, `${data}/audit.log.1`);
+  server.signal("SIGHUP");
+  await eventually("a new file", () => Deno.stat(`${data}/audit.log`).then(() => true, () => false));
+  await admin.issue("bob");
+  deepEqual(await trailNames(`${data}/audit.log`), ["audit.log.1", "audit.log"]);
+  await must(data, ["backup", `${place.path}/vault.age`]);
+  await must(`${place.path}/other`, ["restore", `${place.path}/vault.age`]);
+  deepEqual(await Deno.readFile(`${place.path}/other/audit.log.1`), await Deno.readFile(`${logs}/real.log`));
+  match(await verified(`${place.path}/other`, `${data}/audit.k0`), /^Result: +whole$/m);
+});
+
+Deno.test({
+  name: "more files on another disk than there are descriptors for are let go of again",
+  ignore: !await isOtherDisk("/dev/shm"),
+  async fn() {
+    await using place = await temporaryFolder();
+    const logs = await Deno.makeTempDir({ dir: "/dev/shm" });
+    for (let i = 1; i <= 100; i++) await Deno.writeTextFile(`${logs}/trail.log.${i}`, "one\n");
+    const room = new URL("../../server/backup/trail_parts.ts", import.meta.url).href;
+    const script = `
+      import { holdTrail } from ${JSON.stringify(room)};
+      const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+      const before = open();
+      const reason = await holdTrail(${JSON.stringify(`${logs}/trail.log`)}, ${JSON.stringify(place.path)}, true)
+        .then(() => "none", ({ message }) => message);
+      console.log(JSON.stringify({ reason, left: open() - before }));`;
+    const run = 'ulimit -n 80; exec "$0" eval "$1"';
+    const { stdout, stderr } = await new Deno.Command("sh", { args: ["-c", run, Deno.execPath(), script] }).output();
+    await Deno.remove(logs, { recursive: true });
+    const text = new TextDecoder().decode(stdout);
+    match(text, /"reason":"Too many open files/, new TextDecoder().decode(stderr));
+    equal(JSON.parse(text).left, 0);
+  },
+});
+
 async function isOtherDisk(path: string): Promise<boolean> {
   await using here = await temporaryFolder();
   const { dev } = await Deno.stat(here.path);

@@ -2,9 +2,10 @@
  * The audit trail: the one place where entries become lines.
  *
  * Two ways lead in. A request that changed nothing is recorded when it ends, and its answer leaves when the line has passed
- * `write(2)`, which those that end in the same turn of the event loop share. A change takes its entry along into the store's transaction: {@link AuditTrail.prepare} gives the writes for
- * it, and the line goes to the file once the commit is through. As a line carries the hash of the one before it, whatever
- * ends during a commit waits for its outcome: a commit that fails leaves no gap.
+ * `write(2)`, which those that end in the same turn of the event loop share. A change takes its entry along into the
+ * store's transaction: {@link AuditTrail.prepare} gives the writes for it, and the line goes to the file once the commit is
+ * through. As a line carries the hash of the one before it, whatever ends during a commit waits for its outcome: a commit
+ * that fails leaves no gap.
  *
  * Lines that a power cut could still take from the file go into the store with the next change, so that the file can
  * always be completed without a gap (`recovery.ts`).

@@ -63,8 +63,9 @@ async function lookedUp(path: string, known: Map<string, TrailFile> | undefined)
   const folder = dirname(path);
   const current = basename(path);
   const names: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(folder)) {
-    if (isFile && (name === current || isFormer(name, current))) names.push(name);
+  for await (const entry of Deno.readDir(folder)) {
+    const { name } = entry;
+    if ((name === current || isFormer(name, current)) && await isFileAt(`${folder}/${name}`, entry)) names.push(name);
   }
   // For a moment a file is there packed and unpacked.
   const isTwice = (name: string) => names.includes(`${name}.gz`);
@@ -75,6 +76,17 @@ async function lookedUp(path: string, known: Map<string, TrailFile> | undefined)
   const files = [...await inOrder(here.map((name) => `${folder}/${name}`))];
   for (const name of former) files.push(await formerFile(`${folder}/${name}`, known));
   return files.sort(byFirst);
+}
+
+/** A symbolic link counts as what it leads to: the writer follows it too. */
+async function isFileAt(path: string, { isFile, isSymlink }: Deno.DirEntry): Promise<boolean> {
+  if (!isSymlink) return isFile;
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** What has a name of its own never changes; logrotate's numbers move on, and are looked at anew. */
