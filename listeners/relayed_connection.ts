@@ -52,6 +52,8 @@ export class RelayedConnection {
   #head = new HeadWatch();
   #held: Buffer[] = [];
   #heldBytes = 0;
+  /** False while what the client says can't be passed on. */
+  #isHearing = true;
   #hasEnded = false;
 
   /** @param outside The client's connection; it must be allowed to be half open. Nothing is relayed yet. */
@@ -67,7 +69,7 @@ export class RelayedConnection {
     if (outside !== this.#outside) this.#endWith(outside);
     this.#outside = outside;
     if (this.#hasEnded) return void outside.destroy();
-    outside.on("data", (bytes: Buffer) => this.#hear(bytes));
+    outside.on("readable", () => this.#hearAll());
     outside.on("end", () => this.#endInside());
   }
 
@@ -115,6 +117,23 @@ export class RelayedConnection {
     if (this.#inside !== "wanted") this.#inside.socket.end();
   }
 
+  /**
+   * Bytes are fetched from both sockets, never sent: one of Deno 2.7 that is paused and goes on while its last read is
+   * still under way reads twice at once, and what it read comes out in another order.
+   */
+  #hearAll(): void {
+    while (this.#isHearing && !this.#hasEnded) {
+      const bytes = this.#outside.read() as Buffer | null;
+      if (bytes === null) return;
+      this.#hear(bytes);
+    }
+  }
+
+  #hearAgain(): void {
+    this.#isHearing = true;
+    this.#hearAll();
+  }
+
   #hear(bytes: Buffer): void {
     this.#watch(bytes);
     if (this.#hasEnded) return;
@@ -134,15 +153,15 @@ export class RelayedConnection {
 
   #passIn(inside: Socket, bytes: Buffer): void {
     if (inside.write(bytes)) return;
-    this.#outside.pause();
-    inside.once("drain", () => soon(() => this.#outside.resume()));
+    this.#isHearing = false;
+    inside.once("drain", () => this.#hearAgain());
   }
 
   /** Takes no more from the client until it can be passed on. */
   #wantInside(): void {
     if (this.#inside !== null) return;
     this.#inside = "wanted";
-    this.#outside.pause();
+    this.#isHearing = false;
     this.#ports.connectInside().then((inside) => this.#takeInside(inside), () => this.end());
   }
 
@@ -150,23 +169,30 @@ export class RelayedConnection {
     this.#inside = taken;
     if (this.#hasEnded) return taken.end();
     const inside = taken.socket;
-    inside.on("data", (bytes: Buffer) => this.#passOut(inside, bytes));
+    inside.on("readable", () => this.#answerAll(inside));
     inside.on("error", () => this.end()).on("close", () => this.#finish());
     inside.write(Buffer.concat(this.#held));
     this.#held = [];
     if (this.#outside.readableEnded) inside.end();
-    this.#outside.resume();
+    this.#hearAgain();
+  }
+
+  #answerAll(inside: Socket): void {
+    while (this.#takingSince === null && !this.#hasEnded) {
+      const bytes = inside.read() as Buffer | null;
+      if (bytes === null) return;
+      this.#passOut(inside, bytes);
+    }
   }
 
   #passOut(inside: Socket, bytes: Buffer): void {
     if (!INTERIM.test(bytes.toString("latin1", 0, 12))) this.#turnTo("resting");
     if (this.#outside.write(bytes)) return;
     this.#takingSince = this.#ports.now();
-    inside.pause();
     this.#outside.once("drain", () => {
       this.#takingSince = null;
       this.#since = this.#ports.now();
-      soon(() => inside.resume());
+      this.#answerAll(inside);
     });
   }
 
@@ -182,12 +208,4 @@ export class RelayedConnection {
     this.#since = this.#ports.now();
     if (turn === "asking") this.#head = new HeadWatch();
   }
-}
-
-/**
- * In a turn of its own: a socket of Deno 2.7 that goes on while the read before its pause is still under way reads twice at
- * once, and what it read comes out in another order.
- */
-function soon(work: () => void): void {
-  setTimeout(work, 0);
 }
