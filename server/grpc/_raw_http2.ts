@@ -32,7 +32,7 @@ export interface Frame {
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /** What it needs of a socket. */
-export type Connection = Pick<Deno.Conn, "read" | "write" | "close">;
+export type Connection = Pick<Deno.Conn, "read" | "write" | "close" | "closeWrite">;
 
 /** One connection. Everything received is kept in `received`. */
 export class RawHttp2 implements Disposable {
@@ -94,7 +94,12 @@ export class RawHttp2 implements Disposable {
     }
   }
 
+  /** Goes away. A socket that is being read is not closed by `close()` alone before something comes in. */
   [Symbol.dispose](): void {
+    this.#socket.closeWrite().catch(() => {}).then(() => this.#close());
+  }
+
+  #close(): void {
     try {
       this.#socket.close();
     } catch {
@@ -112,7 +117,7 @@ export class RawHttp2 implements Disposable {
       this.#notify();
     }
     this.closed = true;
-    this[Symbol.dispose]();
+    this.#close();
     this.#notify();
   }
 

@@ -21,7 +21,9 @@ import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { unlessTrue } from "./eventually.ts";
 import { type CallGuard, GuardedCall, refuseOtherProtocol, refuseUnseen } from "./guarded_call.ts";
+import { DEFAULT_ANSWERS, PendingAnswers } from "./pending_answers.ts";
 import { limitResets } from "./reset_limit.ts";
+import { letGoOfUnsent, letGoWhenClosed } from "./runtime_leaks.ts";
 import { answerOf, isTaken, type UnhandledCall } from "./unhandled_calls.ts";
 import {
   type BudgetLimits,
@@ -33,6 +35,8 @@ import {
 /** How long a call that is not authenticated may take to send its request, and the rate that gives it longer. */
 const REQUEST_MS = 30_000;
 const REQUEST_BYTES_PER_MS = 256;
+/** How long an answer may take to be taken, besides the time for its bytes. */
+const ANSWER_MS = 30_000;
 /** How long a connection may take for TLS and for the HTTP/2 preface with its settings. */
 const HANDSHAKE_MS = 10_000;
 /** How often deadlines are looked at. */
@@ -53,6 +57,10 @@ export interface GuardOptions {
   readonly limits?: BudgetLimits;
   /** Default: 30 s, and 1 s more for each 256 KB that came in. */
   readonly requestMs?: number;
+  /** Of answers that are not taken yet, on all threads together. Default: 768 MiB, 384 MiB a peer. */
+  readonly answerLimits?: BudgetLimits;
+  /** Default: 30 s, and 1 s more for each 256 KB of an answer. */
+  readonly answerMs?: number;
   /** Default: 10 s. */
   readonly handshakeMs?: number;
   /** Told of every call that ended without a handler that records it. */
@@ -69,6 +77,7 @@ interface Arrival {
 export class Http2Guard {
   readonly #connections: ConnectionTable;
   readonly #budget: UnauthenticatedBudget;
+  readonly #answers: PendingAnswers;
   readonly #calls: CallGuard;
   readonly #logger: Logger;
   readonly #requestMs: number;
@@ -82,10 +91,17 @@ export class Http2Guard {
 
   /** @param operations How methods are called in the trail, by their paths. */
   constructor(options: GuardOptions, operations: ReadonlyMap<string, string>) {
-    const { isLive, logger, limits = DEFAULT_BUDGET, requestMs = REQUEST_MS, handshakeMs = HANDSHAKE_MS } = options;
+    const { isLive, logger, limits = DEFAULT_BUDGET } = options;
+    const { requestMs = REQUEST_MS, answerMs = ANSWER_MS, handshakeMs = HANDSHAKE_MS } = options;
     const count = (reason: string) => this.#count(reason);
     this.#budget = new UnauthenticatedBudget(limits, options.shared);
     this.#calls = { budget: this.#budget, isLive, onRefusal: count };
+    this.#answers = new PendingAnswers({
+      limits: shareOf(options.answerLimits ?? DEFAULT_ANSWERS, options.shared?.holdings.threads ?? 1),
+      answerMs,
+      now: () => this.#now,
+      onReset: count,
+    });
     this.#connections = new ConnectionTable({
       budget: this.#budget,
       handshakeMs,
@@ -98,12 +114,17 @@ export class Http2Guard {
     this.#requestMs = requestMs;
     this.#onUnhandled = options.onUnhandled ?? (() => {});
     this.#operations = operations;
-    this.#timer = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, requestMs, handshakeMs));
+    this.#timer = setInterval(() => this.#sweep(), Math.min(SWEEP_MS, requestMs, answerMs, handshakeMs));
   }
 
   /** What callers that are not authenticated hold at present, in bytes. */
   get heldBytes(): number {
     return this.#budget.bytes;
+  }
+
+  /** What answers that are not taken yet are charged at present, in bytes. */
+  get pendingBytes(): number {
+    return this.#answers.bytes;
   }
 
   /** Closes calls of a peer, or of all where it is null, for callers of another thread that found no room. */
@@ -118,7 +139,10 @@ export class Http2Guard {
 
   /** Takes over an HTTP/2 server that has all its listeners and does not listen yet. */
   attach(server: Http2Server): void {
-    intercept(server, "connection", (socket: Socket) => this.#connections.accept(socket));
+    intercept(server, "connection", (socket: Socket) => {
+      letGoWhenClosed(socket);
+      return this.#connections.accept(socket);
+    });
     intercept(server, "stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       return this.#admits(stream, headers);
     });
@@ -130,6 +154,7 @@ export class Http2Guard {
       // An error that nobody listens for ends the process: one WINDOW_UPDATE past 2^31-1 makes one (RFC 9113 §6.9.1).
       session.on("error", () => this.#count("broken_connection"));
       this.#connections.attach(session);
+      letGoWhenClosed(session);
       limitResets(session, { now: () => this.#now, onEnded: () => this.#count("too_many_resets") });
     });
     server.prependListener("stream", (stream: ServerHttp2Stream) => {
@@ -148,6 +173,8 @@ export class Http2Guard {
       this.#tellUnhandled(stream, headers, arrival);
       return false;
     }
+    letGoOfUnsent(stream);
+    const answer = this.#answers.watch(stream, connection.account.peer);
     const call = new GuardedCall(stream, headers, this.#calls, this.#now);
     connection.openCalls++;
     connection.calledAt = this.#now;
@@ -155,6 +182,7 @@ export class Http2Guard {
       connection.openCalls--;
       connection.calledAt = this.#now;
       this.#budget.close(call);
+      this.#answers.close(answer);
       if (!isTaken(stream)) this.#tellUnhandled(stream, headers, arrival);
     });
     this.#budget.open(call, connection.account);
@@ -192,6 +220,7 @@ export class Http2Guard {
   #sweep(): void {
     this.#now = performance.now();
     this.#connections.sweep();
+    this.#answers.sweep();
     for (const call of this.#budget.calls()) if (call instanceof GuardedCall && this.#isLate(call)) this.#cut(call);
     if (this.#refused.size === 0 || this.#now < this.#reportedAt + REPORT_MS) return;
     this.#reportedAt = this.#now;
@@ -209,6 +238,11 @@ export class Http2Guard {
       call.end(status.DEADLINE_EXCEEDED, "The request did not arrive in time", "too_slow");
     });
   }
+}
+
+/** What each of several threads may hold of what all may. */
+function shareOf({ totalBytes, peerBytes }: BudgetLimits, threads: number): BudgetLimits {
+  return { totalBytes: totalBytes / threads, peerBytes: peerBytes / threads };
 }
 
 /** Lets those who listen for an event have it only where `admits` says so. */

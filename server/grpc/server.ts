@@ -46,6 +46,8 @@ export interface GrpcServer {
   readonly address: string;
   /** What calls that are not authenticated hold at present, in bytes. */
   readonly heldBytes: number;
+  /** What answers that are not taken yet are charged at present, in bytes. */
+  readonly pendingBytes: number;
   /** See {@link Http2Guard.makeRoom}. */
   makeRoom(peer: string | null): void;
   /** Refuses new calls, waits for those in flight, then cuts what is left. Safe to repeat. */
@@ -74,6 +76,9 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     address,
     get heldBytes() {
       return guard.heldBytes;
+    },
+    get pendingBytes() {
+      return guard.pendingBytes;
     },
     makeRoom: (peer) => guard.makeRoom(peer),
     stop: () => stopped ??= stop(server, address, options).finally(() => guard.stop()),

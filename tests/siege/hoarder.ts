@@ -136,6 +136,7 @@ function connectionOf(socket: Socket): Connection {
           error ? reject(error) : resolve(bytes.length);
         });
       }),
+    closeWrite: () => Promise.resolve(),
     close: () => void socket.destroy(),
   };
 }
