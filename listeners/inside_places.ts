@@ -49,13 +49,13 @@ export class InsidePlaces {
     return this.#waiting.length;
   }
 
-  /** Connects for a peer as soon as there is a place; who asked first comes first. Rejects where there is no server. */
+  /** Connected for a peer as soon as there is a place; who asked first comes first. Rejects where there is no server. */
   async connect(peer: string): Promise<InsideConnection> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     const served = this.#use(peer);
     try {
-      const socket = connect({ path: await served.path });
+      const socket = await connected(await served.path);
       socket.once("close", () => this.#leave(served));
       return { socket, end: () => void socket.destroy() };
     } catch (error) {
@@ -88,4 +88,15 @@ export class InsidePlaces {
       this.#servers.close(peer);
     }
   }
+}
+
+/** A socket that is connected. Deno 2.7 never closes one that is given up while it connects. */
+function connected(path: string): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ path });
+  socket.once("error", reject).once("connect", () => {
+    socket.off("error", reject);
+    resolve(socket);
+  });
+  return promise;
 }
