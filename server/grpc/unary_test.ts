@@ -30,7 +30,6 @@ Deno.test("unary() hands over request and token, and observes the call under its
   equal(running.observed.length, 1);
   const { method, user, ok: succeeded, seconds } = running.observed[0]!;
   deepEqual({ method, user, succeeded }, { method: "get_agent_manifest", user: "alice", succeeded: true });
-  // In milliseconds it would be more.
   ok(seconds >= 0 && seconds < 10);
 });
 

@@ -2,7 +2,7 @@
  * A service that never asks the vault about a token (`demo/offline_verifier.ts`), and a user who is cut off meanwhile.
  */
 
-import { equal, rejects } from "node:assert/strict";
+import { doesNotMatch, equal, rejects } from "node:assert/strict";
 import { OfflineVerifier } from "../../demo/offline_verifier.ts";
 import { AdminHttp, eventually } from "../clients.ts";
 import { StartedServer } from "../started_server.ts";
@@ -41,9 +41,8 @@ Deno.test("S14: a service that verifies offline refuses a cut-off user's token w
   using verifier = await OfflineVerifier.start({ ...options, maxSilenceMs: 500 });
   equal(await takes(verifier, alice), false);
   equal(await takes(verifier, bob), true);
-  const before = performance.now();
   await again.stop();
-  equal(performance.now() - before < 8000, true, "whoever waits for the feed doesn't hold up a stop");
+  doesNotMatch(again.log, /"calls_cut"/, "whoever waits for the feed doesn't hold up a stop until its grace is over");
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await rejects(verifier.verify(bob), /out of reach/);
 });
