@@ -41,13 +41,17 @@ export function tracedAudit(audit: Audit, record: (span: RequestSpan) => void, m
       return request;
     },
     finish: (request, outcome) => {
-      try {
-        const recorded = audit.finish(request, outcome);
-        if (recorded instanceof Promise) return recorded.finally(() => end(request, outcome));
-      } catch (error) {
+      const fail = (error: unknown): never => {
         end(request, { decision: "failed", error: asVaultError(error).kind });
         throw error;
+      };
+      let recorded: void | Promise<void>;
+      try {
+        recorded = audit.finish(request, outcome);
+      } catch (error) {
+        return fail(error);
       }
+      if (recorded instanceof Promise) return recorded.then(() => end(request, outcome), fail);
       end(request, outcome);
     },
   };
