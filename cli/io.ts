@@ -43,7 +43,7 @@ export function processIo(): Io {
   const out = new TextWriter(Deno.stdout);
   const err = new TextWriter(Deno.stderr);
   const env = (name: string) => Deno.env.get(name);
-  const progress = progressOn(Deno.stderr, err);
+  const progress = progressOn(Deno.stderr);
   const shown = (stream: Stream, writer: TextWriter) => {
     const terminal = terminalOf(stream, env);
     return (text: string) => {
@@ -76,9 +76,11 @@ function terminalOf(stream: Stream, env: Io["env"]): Terminal | null {
   return stream.isTerminal() ? { width: columns(), hasColors: wantsColors(env) } : null;
 }
 
-function progressOn(stream: Stream, writer: TextWriter): Progress | null {
+function progressOn(stream: Stream): Progress | null {
   if (!stream.isTerminal()) return null;
-  return new Progress({ width: columns(), write: (text) => void writer.write(text), now: () => performance.now() });
+  // At once: the process may end right after the line was taken away.
+  const write = (text: string) => void stream.writeSync(new TextEncoder().encode(text));
+  return new Progress({ width: columns(), write, now: () => performance.now() });
 }
 
 /** Longer ones are no passwords. */

@@ -11,7 +11,7 @@ function envelope(data: string): string {
 
 const KEYS = envelope("`keys`, an array of names");
 const DONE = "`{}`, or an envelope whose `warnings` say what to know";
-const MESSAGE = "`message`";
+const OF_USER = "`message`, `user`";
 
 /** By the command's names, without the program's. */
 export const JSON_ANSWERS: Readonly<Record<string, string>> = {
@@ -25,14 +25,16 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "role show": "`RoleRow`",
   "role create": "`RoleRow`",
   "role update": "`RoleRow`",
-  "role delete": MESSAGE,
+  "role delete": "`message`, `name`",
   "user list": "`users`, an array of `UserRow`",
   "user show": "`UserRow`",
-  "user create": MESSAGE,
-  "user password": MESSAGE,
-  "user link": MESSAGE,
-  "user unlock": MESSAGE,
-  "user locked": envelope("`locked_users`, an array of `alias`, `mount_accessor`, `reason`, `seconds_left`"),
+  "user create": OF_USER,
+  "user password": OF_USER,
+  "user link": OF_USER,
+  "user unlock": OF_USER,
+  "user locked": envelope(
+    "`total`; `by_namespace`; `locked_users`, an array of `alias`, `mount_accessor`, `reason`, `seconds_left`",
+  ),
   "user disable": "`UserRow`",
   "user enable": "`UserRow`",
   "user cutoff": "`CutOffBody`",
@@ -69,16 +71,16 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "oidc role list": KEYS,
   "oidc role show": envelope("`key`, `client_id`, `template`, `ttl`, `request_claims`, `self_asserted`"),
   "oidc role create": DONE,
-  "oidc role preview": envelope("the claims"),
+  "oidc role preview": envelope("`claims`, those of a token"),
   "oidc role delete": DONE,
   "oidc token": envelope("`token`, `client_id`, `ttl`"),
   "operator init": "`NewRootTokenBody`",
   "operator root list": "`root_tokens`, an array of `RootTokenRow`",
-  "operator root revoke": MESSAGE,
+  "operator root revoke": "`message`, `accessor`",
   "operator add": "`NewOperatorBody`",
   "operator list": "`operators`, an array of `OperatorRow`",
   "operator rotate": "`NewOperatorBody`",
-  "operator remove": MESSAGE,
+  "operator remove": "`message`, `name`",
   "secret list": "`secrets`, an array of `SecretRow`",
   "secret rotate": "`SecretRow`",
   "secret retire": "`SecretRow`",

@@ -4,15 +4,28 @@ import { doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { cli } from "../clients.ts";
 import { programCommand, StartedServer } from "../started_server.ts";
 
-/** Runs a command on a terminal of some columns; util-linux's `script` makes one. */
-async function onTerminal(
+/** Runs a command of the program on a terminal. */
+function onTerminal(
   server: StartedServer,
   args: readonly string[],
   columns: number,
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const program = programCommand([...args, "--data-dir", server.dataDir]);
-  const command = [program.command, ...program.args].map((word) => `'${word}'`).join(" ");
+  return byTerminal(shellCommand([...args, "--data-dir", server.dataDir]), columns, env);
+}
+
+/** A command of the program as a shell has it. */
+function shellCommand(args: readonly string[]): string {
+  const program = programCommand(args);
+  return [program.command, ...program.args].map((word) => `'${word}'`).join(" ");
+}
+
+/** Runs a shell's command on a terminal of some columns; util-linux's `script` makes one. */
+async function byTerminal(
+  command: string,
+  columns: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const { stdout } = await new Deno.Command("script", {
     args: ["--quiet", "--return", "--command", `stty cols ${columns}; ${command}`, "/dev/null"],
     env: { PATH: Deno.env.get("PATH")!, TERM: "xterm", ...denoDir(), ...env },
@@ -43,4 +56,12 @@ Deno.test("a terminal has colours and tables of its width; NO_COLOR and pipes ha
   ok(!piped.stdout.includes("\x1b") && !piped.stdout.includes("…"), piped.stdout);
   const refused = await onTerminal(server, ["token", "show", "--user", "nobody"], 80);
   match(refused, /\^\[\[1;31mrunevault:\^\[\[0m User "nobody" has no token/);
+});
+
+Deno.test("a terminal is told what takes longer than a second, and for how long; a pipe isn't", async () => {
+  await using server = await StartedServer.start();
+  const rewrap = shellCommand(["rewrap", "--data-dir", server.dataDir]);
+  const shown = await byTerminal(`sleep 5 | ${rewrap}`, 80);
+  match(shown, /\r\^\[\[Krewrap … [1-5] s[^]*\r\^\[\[K$/);
+  doesNotMatch(await byTerminal(`sleep 5 | ${rewrap} 2>&1 | cat`, 80), /rewrap …/);
 });

@@ -8,6 +8,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Finding } from "../../server/maintenance/mod.ts";
 import { hashOf } from "../../vault/audit/chain.ts";
+import { LOOPBACK, madeCa, madeServer, writePair } from "../../server/tls/_fixtures.ts";
 import { cli, eventually } from "../clients.ts";
 import { runProgram, StartedServer, temporaryFolder } from "../started_server.ts";
 
@@ -104,7 +105,7 @@ Deno.test("a clock that is behind, a short team secret, a port that another prog
   for (const one of ["problem clock", "warning team secret", "problem ports"]) ok(found.includes(one), found.join());
 });
 
-Deno.test("an account that couldn't be taken away and a database that is gone are found", async () => {
+Deno.test("an account that couldn't be taken away is found", async () => {
   await using folder = await stopped();
   {
     using db = new DatabaseSync(`${folder.path}/runevault.db`);
@@ -124,6 +125,40 @@ Deno.test("an account that couldn't be taken away and a database that is gone ar
     bad.find(({ check }) => check === "leases")!.message,
     /v-app-1 on db\.example:5432 can't be taken away: no route/,
   );
+});
+
+Deno.test("a database that can't be reached is found, and its password isn't said", async () => {
+  await using server = await StartedServer.start();
+  const db = async (args: readonly string[], stdin?: string) => {
+    const { code, stderr } = await cli(server, ["db", ...args], stdin);
+    equal(code, 0, stderr);
+  };
+  await db(["enable"]);
+  const url = "{{username}}:{{password}}@tcp(127.0.0.1:1)/";
+  const connection = ["--plugin", "mysql", "--url", url, "--username", "vault", "--no-verify"];
+  await db(["connection", "write", "main", ...connection], "a password of the test\n");
+  const { code, bad } = await examined(server.dataDir, QUIET);
+  equal(code, 1);
+  const { message, remedy } = bad.find(({ check }) => check === "databases")!;
+  match(message, /main \(.*127\.0\.0\.1:1.*\) can't be reached/);
+  match(remedy!, /`runevault db` shows the connection main/);
+  ok(!JSON.stringify(bad).includes("a password of the test"));
+});
+
+Deno.test("a certificate that ends soon is a warning, one that has ended a problem, each with what to do", async () => {
+  await using folder = await stopped();
+  await using elsewhere = await temporaryFolder();
+  const ca = await madeCa();
+  const examinedAt = async (ageDays: number) => {
+    const { certPath, keyPath } = await writePair(elsewhere.path, await madeServer(ca, LOOPBACK, ageDays));
+    const env = { ...QUIET, RUNEVAULT_TLS: "files", RUNEVAULT_TLS_CERT: certPath, RUNEVAULT_TLS_KEY: keyPath };
+    const { code, bad } = await examined(folder.path, env);
+    const { level, message, remedy } = bad.find(({ check }) => check === "tls")!;
+    match(remedy!, /have its owner replace the certificate/);
+    return `${code} ${level}: ${message}`;
+  };
+  match(await examinedAt(390), /^0 warning: the server certificate has [5-7] days left/);
+  match(await examinedAt(400), /^1 problem: the server certificate has -[2-4] days left/);
 });
 
 Deno.test("a restored vault that nobody accepted, and a first audit key that still lies about, are warnings", async () => {
