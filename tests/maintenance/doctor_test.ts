@@ -161,6 +161,38 @@ Deno.test("a certificate that ends soon is a warning, one that has ended a probl
   match(await examinedAt(400), /^1 problem: the server certificate has -[2-4] days left/);
 });
 
+Deno.test("a key set whose secret key is gone is found", async () => {
+  await using server = await StartedServer.start();
+  equal((await cli(server, ["keys", "generate", "--dim", "384"])).code, 0);
+  await Deno.remove(`${server.dataDir}/keys/vault-key/SecKey.json`);
+  const { code, bad } = await examined(server.dataDir, QUIET);
+  equal(code, 1);
+  match(bad.find(({ check }) => check === "fhe keys")!.message, /vault-key\/SecKey\.json is missing/);
+});
+
+Deno.test({
+  name: "a disk with little room is found [needs root]",
+  ignore: Deno.env.get("RUNEVAULT_TEST_ALL") !== "1" && Deno.uid() !== 0,
+  async fn() {
+    await using folder = await temporaryFolder();
+    await run("mount", "-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs", folder.path);
+    try {
+      await (await StartedServer.start({ dataDir: folder.path })).stop();
+      const { code, bad } = await examined(folder.path, QUIET);
+      equal(code, 1);
+      const { level, message } = bad.find(({ check }) => check === "disk")!;
+      match(`${level}: ${message}`, /^problem: [1-6]?[0-9] MiB are free for a store of 1 MiB$/);
+    } finally {
+      await run("umount", folder.path);
+    }
+  },
+});
+
+async function run(command: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(command, { args }).output();
+  ok(success, new TextDecoder().decode(stderr));
+}
+
 Deno.test("a restored vault that nobody accepted, and a first audit key that still lies about, are warnings", async () => {
   await using folder = await stopped();
   {
