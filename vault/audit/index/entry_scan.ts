@@ -22,7 +22,7 @@ export interface ScannedEntry {
  * left to the reader of JSON: so the last group must be followed by a member that none of these is.
  */
 const BEGINNING = new RegExp(
-  String.raw`^\{"seq":([1-9][0-9]{0,15}),"time":"([0-9TZ:.-]{24})","request_id":"[^"\\]*","face":"[a-z]+",` +
+  String.raw`^\{"seq":([1-9][0-9]{0,14}),"time":"([0-9TZ:.-]{24})","request_id":"[^"\\]*","face":"[a-z]+",` +
     String.raw`"operation":"([^"\\]*)","decision":"[a-z]+"(?:,"error":"[^"\\]*")?(?:,"user":"([^"\\]*)")?` +
     String.raw`(?:,"unverified_sudo_user":"[^"\\]*")?(?:,"entity_id":"([^"\\]*)")?,"` +
     String.raw`(?!(?:error|user|unverified_sudo_user|entity_id)")`,
@@ -31,7 +31,8 @@ const BEGINNING = new RegExp(
 /** Reads a line; null for what is no entry. */
 export function scanLine(line: string): ScannedEntry | null {
   const found = BEGINNING.exec(line);
-  if (found === null) return readLine(line);
+  // A number or a time that is none, such as a thirteenth month, is no entry's: one such line would end the whole index.
+  if (found === null || Number.isNaN(Date.parse(found[2]!))) return readLine(line);
   const [, seq, time, operation, user, entityId] = found;
   return { seq: Number(seq), time: time!, operation: operation!, user, entityId };
 }
