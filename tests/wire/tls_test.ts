@@ -17,6 +17,7 @@ import {
   SERVER_EXTENSIONS,
   type TestPair,
 } from "../../server/grpc/_test_certificates.ts";
+import { LOOPBACK, madeCa, madeServer, writePair } from "../../server/tls/_fixtures.ts";
 import { AdminHttp, cli, type Ended, eventually, VaultClient } from "../clients.ts";
 import { StartedServer, temporaryFolder } from "../started_server.ts";
 
@@ -222,4 +223,15 @@ Deno.test("settings of TLS that don't go together are refused", async () => {
     equal(code, 78, log);
     ok(log.includes(text), log);
   }
+});
+
+Deno.test("the log warns of a certificate that ends soon, and the metrics say when", async () => {
+  await using folder = await temporaryFolder();
+  const { certPath, keyPath } = await writePair(folder.path, await madeServer(await madeCa(), LOOPBACK, 390));
+  const args = ["--tls", "files", "--tls-cert", certPath, "--tls-key", keyPath];
+  await using server = await StartedServer.start({ without: ["--tls"], args });
+  match(server.log, /"event":"tls_certificate_ends_soon","certificate":"server","days":[5-7],/);
+  const metrics = await (await fetch(`http://${server.addresses.metrics}/metrics`)).text();
+  const [, seconds] = /^runevault_certificate_expiry_timestamp_seconds\{certificate="server"\} (\S+)$/m.exec(metrics)!;
+  equal(Number(seconds), Date.parse(new X509Certificate(await Deno.readTextFile(certPath)).validTo) / 1000);
 });
