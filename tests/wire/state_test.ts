@@ -194,7 +194,11 @@ Deno.test("a configuration with an unknown key, or a value that is none, is refu
     const [flag, value] of [["--grpc-addr", "here"], ["--metrics-addr", "1.2.3.4:99999"], ["--admin-addr", "0.0.0.0:0"]]
   ) {
     await Deno.writeTextFile(`${dataDir}/runevault.yml`, "{}\n");
-    await assertRefused({ dataDir, args: [flag!, value!] }, value!.split(":")[0]!);
+    await assertRefused(
+      { dataDir, args: [flag!, value!] },
+      `${flag} `,
+      value!.includes(":") ? value!.split(":")[0]! : "host:port",
+    );
   }
 });
 
