@@ -3,6 +3,8 @@
  */
 
 import { equal, match, rejects } from "node:assert/strict";
+import { status } from "@grpc/grpc-js";
+import { VaultClient } from "../clients.ts";
 import { StartedServer } from "../started_server.ts";
 
 Deno.test("the identity API is served over TLS by the private authority, and over nothing else", async () => {
@@ -19,6 +21,17 @@ Deno.test("the identity API is served over TLS by the private authority, and ove
   await rejects(fetch(`https://localhost:${port}/v1/sys/health`), /certificate|UnknownIssuer/i);
   await rejects(fetch(`http://localhost:${port}/v1/sys/health`));
   match(server.log, /no_public_url/);
+});
+
+Deno.test("S22: VAULT_TLS_DISABLE takes TLS from gRPC alone: the identity API is still served over nothing else", async () => {
+  await using server = await StartedServer.start({ env: { VAULT_TLS_DISABLE: "true" }, without: ["--tls"] });
+  using vault = VaultClient.of(server);
+  equal((await vault.manifest("")).code, status.UNAUTHENTICATED, "in plaintext");
+  const port = server.addresses.api!.split(":")[1];
+  using client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(`${server.dataDir}/tls/ca.pem`)] });
+  const health = await fetch(`https://localhost:${port}/v1/sys/health`, { client });
+  equal((await health.json()).initialized, true);
+  await rejects(fetch(`http://localhost:${port}/v1/sys/health`));
 });
 
 Deno.test("a replaced certificate is in use for new connections without a restart", async () => {
