@@ -53,9 +53,9 @@ export class AdminClient implements Disposable {
     return await this.#orUnreachable(method, answer.json() as Promise<T>);
   }
 
-  /** Asks and returns the answer's bytes as the server sends them. */
+  /** Asks and returns the answer's bytes as the server sends them; they end with `unreachable` where it breaks off. */
   async bytes(method: string, path: string, body?: unknown): Promise<ReadableStream<Uint8Array>> {
-    return (await this.#ask(method, path, body)).body ?? new ReadableStream({ start: (c) => c.close() });
+    return ReadableStream.from(this.#chunks((await this.#ask(method, path, body)).body ?? []));
   }
 
   [Symbol.dispose](): void {
@@ -83,6 +83,14 @@ export class AdminClient implements Disposable {
     );
     if (answer.ok) return answer;
     throw toVaultError(answer.status, await this.#orUnreachable(method, readBounded(answer, MAX_PROBLEM_BYTES)));
+  }
+
+  async *#chunks(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (cause) {
+      throw unreachable(this.#target, this.#timeoutMs, cause);
+    }
   }
 
   async #orUnreachable<T>(method: string, work: Promise<T>): Promise<T> {

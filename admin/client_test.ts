@@ -214,6 +214,23 @@ Deno.test("an answer that breaks off leaves open whether the change was made, an
   await breaking;
 });
 
+Deno.test("a long answer that breaks off on its way says so", async () => {
+  await using data = await dataFolder();
+  const server = Deno.listen({ transport: "unix", path: `${data.path}/admin.sock` });
+  const begun = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+  const breaking = (async () => {
+    for await (const connection of server) {
+      if (await connection.read(new Uint8Array(1000)) !== null) await connection.write(new TextEncoder().encode(begun));
+      connection.close();
+    }
+  })();
+  using client = await connectAdmin({ dataDir: data.path });
+  const answer = await client.bytes("POST", "/backups/1/fetch", {});
+  await rejects(Array.fromAsync(answer), { kind: "unreachable", message: /broke before the answer was complete/ });
+  server.close();
+  await breaking;
+});
+
 Deno.test("adminPath() keeps every name a single segment, and names that can't be one in the query", async () => {
   equal(adminPath`/tokens/${"a/b?c#d e"}/rotate`, "/tokens/a%2Fb%3Fc%23d%20e/rotate");
   equal(adminPath`/tokens/${".."}/rotate`, "/tokens/-/rotate?name=..");
