@@ -28,7 +28,13 @@ import type { Caller } from "../vault/tokens/authenticator.ts";
 import { pastOf, type TrailPast } from "../vault/rollback/past.ts";
 import { assertAccepted, type Rollback, rollbackOf } from "../vault/rollback/rollback.ts";
 import { checkDatabase } from "../vault/storage/sqlite_copy.ts";
-import { assertPrivateIfThere, removeIfThere, writeNewPrivateFile } from "../vault/storage/private_files.ts";
+import {
+  assertPrivate,
+  assertPrivateIfThere,
+  makePrivateFolder,
+  removeIfThere,
+  writeNewPrivateFile,
+} from "../vault/storage/private_files.ts";
 import { VERSION } from "../version.ts";
 import { Backups, removeLeftSnapshots } from "./backup/backups.ts";
 import { systemClock, systemRandom } from "./clock.ts";
@@ -146,7 +152,7 @@ export class Daemon {
     const isFirstStart = !(await exists(`${this.#config.dataDir}/runevault.db`));
     const vault = await this.#openVault();
     // Before its ports are asked for: it starts while this thread does the rest.
-    const relay = new RelayThread({ folder: this.#config.dataDir, onDeath: (reason) => this.#relayDied(reason) });
+    const relay = await this.#startRelay();
     this.#undo.push(() => relay.close());
     if (isFirstStart) await this.#makeRootToken(vault);
     await this.#makeFirstKeys(vault);
@@ -482,6 +488,14 @@ export class Daemon {
   }
 
   /** Nobody can reach an HTTP port any more, nor this process through one. */
+  /** It may write where its sockets are, so that is a folder with nothing else in it. */
+  async #startRelay(): Promise<RelayThread> {
+    const folder = `${this.#config.dataDir}/relay`;
+    await makePrivateFolder(folder);
+    await assertPrivate(folder);
+    return new RelayThread({ folder, onDeath: (reason) => this.#relayDied(reason) });
+  }
+
   #relayDied(reason: string): void {
     this.#logger.log("error", "relay_thread_died", { reason });
     this.#stop.reject(new VaultError("internal", `The thread that relays HTTP connections died: ${reason}`));

@@ -238,3 +238,16 @@ Deno.test("a database that is damaged, another program's, or newer is refused an
   await Deno.writeFile(path, original);
   await assertServes({ dataDir }, folder.token);
 });
+
+Deno.test("the sockets that the relay may write are in a folder of their own, and nothing else is in it", async () => {
+  await using folder = await temporaryFolder();
+  await using server = await StartedServer.start({ dataDir: folder.path });
+  equal(((await Deno.stat(`${server.dataDir}/relay`)).mode ?? 0) & 0o777, 0o700);
+  for await (const { name, isFile } of Deno.readDir(`${server.dataDir}/relay`)) {
+    match(name, /^(api|admin|metrics)(\.[0-9]+)?\.http$/);
+    equal(isFile, false);
+  }
+  await Deno.chmod(`${server.dataDir}/relay`, 0o777);
+  await server.kill();
+  await assertRefused({ dataDir: folder.path }, "relay", "chmod");
+});
