@@ -12,7 +12,7 @@ import { readStoreFacts, type StoreFacts } from "../../vault/storage/store_facts
 import { VERSION } from "../../version.ts";
 import { Collected, type PartSource } from "./collected.ts";
 import { BACKUP_FORMAT, type Manifest, MAX_PARTS, OUTSIDE_CONFIG } from "./manifest.ts";
-import { countFormer, type HeldPart, holdTrail, releaseAll } from "./trail_parts.ts";
+import { countFiles, type HeldPart, holdTrail, releaseAll } from "./trail_parts.ts";
 
 /** Where a vault's files are. */
 export interface SnapshotSources {
@@ -69,7 +69,9 @@ export async function takeSnapshot(sources: SnapshotSources, choice: SnapshotCho
     if (sources.auditFile !== null) {
       trail.push(...await holdTrail(sources.auditFile, folder, choice.formerAudit));
       for (const { part, source } of trail) await collected.addLarge(part, source);
-      if (!choice.formerAudit) collected.leaveOut(await countFormer(sources.auditFile), "former audit files");
+      if (!choice.formerAudit) {
+        collected.leaveOut(await countFiles(sources.auditFile) - trail.length, "former audit files");
+      }
     }
     assertCount(collected.parts);
     const manifest: Manifest = {

@@ -54,15 +54,20 @@ export async function releaseAll(held: readonly HeldPart[]): Promise<void> {
   }
 }
 
-/** How many files rotation has moved away. */
-export async function countFormer(path: string): Promise<number> {
-  return (await pathsOf(path, true)).filter((one) => one !== path).length;
+/** How many files a trail has. */
+export async function countFiles(path: string): Promise<number> {
+  return (await pathsOf(path, true)).length;
 }
 
+/**
+ * Oldest first. Without former ones it is the present one alone; where that has just been begun, the one before it too, in
+ * which the trail's last line is.
+ */
 async function pathsOf(path: string, withFormer: boolean): Promise<string[]> {
   try {
-    const paths = (await trailFiles(path)).map((file) => file.path);
-    return withFormer ? paths : paths.filter((one) => one === path);
+    const files = await trailFiles(path);
+    const newest = files.findLast(({ first }) => first !== null);
+    return files.filter((file) => withFormer || file.path === path || file === newest).map((file) => file.path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;

@@ -87,12 +87,33 @@ Deno.test("--no-former-audit leaves them out, and says so", async () => {
   await using place = await temporaryFolder();
   const { server, trail } = await rotated(place);
   await using _ = server;
+  await Deno.rename(trail, `${trail}.2`);
+  server.signal("SIGHUP");
+  await eventually("a new file", () => Deno.stat(trail).then(() => true, () => false));
+  using admin = AdminHttp.of(server);
+  await admin.issue("bob");
   const former = (await trailNames(trail)).length - 1;
   const taken = await must(server.dataDir, ["backup", `${place.path}/vault.age`, "--no-former-audit"]);
   match(taken.stderr, new RegExp(`left out: ${former} former audit files`));
   await must(`${place.path}/other`, ["restore", `${place.path}/vault.age`]);
   deepEqual(await trailNames(`${place.path}/other/audit.log`), ["audit.log"]);
   match(await verified(`${place.path}/other`, `${server.dataDir}/audit.k0`), /anything about entries 1 to [0-9]+/);
+});
+
+Deno.test("--no-former-audit takes the newest former file where the present one has just been begun", async () => {
+  await using place = await temporaryFolder();
+  const { server, trail } = await rotated(place);
+  using admin = AdminHttp.of(server);
+  await admin.issue("bob");
+  await server.stop();
+  if ((await Deno.stat(trail)).size > 0) await Deno.rename(trail, `${trail}.2`);
+  await Deno.writeFile(trail, new Uint8Array(), { mode: 0o600 });
+  const names = await trailNames(trail);
+  const snapshot = await takeSnapshot(sourcesOf(server.dataDir, trail), { formerAudit: false });
+  const taken = snapshot.parts.map(({ path }) => path).filter((path) => path.startsWith("audit"));
+  deepEqual(taken, names.slice(-2).map((name) => name.replace("trail", "audit")));
+  deepEqual(snapshot.leftOut, [`${names.length - 2} former audit files`]);
+  await snapshot[Symbol.asyncDispose]();
 });
 
 Deno.test("what rotation moves or removes while a backup is made is in it all the same", async () => {
