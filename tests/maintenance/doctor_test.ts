@@ -105,26 +105,32 @@ Deno.test("a clock that is behind, a short team secret, a port that another prog
   for (const one of ["problem clock", "warning team secret", "problem ports"]) ok(found.includes(one), found.join());
 });
 
+/** Puts a lease into a stopped vault's store. */
+function addLease(dataDir: string, more: Readonly<Record<string, unknown>>): void {
+  using db = new DatabaseSync(`${dataDir}/runevault.db`);
+  const account = { username: "v-app-1", place: "db.example:5432" };
+  const lease = { id: "database/creds/app/x", account, expiresAt: 0, ...more };
+  db.prepare("INSERT INTO records (kind, key, value) VALUES ('lease', ?, ?)").run(lease.id, JSON.stringify(lease));
+}
+
 Deno.test("an account that couldn't be taken away is found", async () => {
   await using folder = await stopped();
-  {
-    using db = new DatabaseSync(`${folder.path}/runevault.db`);
-    const lease = {
-      id: "database/creds/app/x",
-      state: "ending",
-      failures: 3,
-      lastError: "no route",
-      account: { username: "v-app-1", place: "db.example:5432" },
-      expiresAt: 0,
-    };
-    db.prepare("INSERT INTO records (kind, key, value) VALUES ('lease', ?, ?)").run(lease.id, JSON.stringify(lease));
-  }
+  addLease(folder.path, { state: "ending", failures: 3, lastError: "no route" });
   const { code, bad } = await examined(folder.path, QUIET);
   equal(code, 1);
   match(
     bad.find(({ check }) => check === "leases")!.message,
     /v-app-1 on db\.example:5432 can't be taken away: no route/,
   );
+});
+
+Deno.test("an account that has expired while the vault was stopped is a warning, with what to do", async () => {
+  await using folder = await stopped();
+  addLease(folder.path, { state: "live" });
+  const { code, bad } = await examined(folder.path, QUIET);
+  const { level, message, remedy } = bad.find(({ check }) => check === "leases")!;
+  deepEqual([code, level, message], [0, "warning", "1 accounts have expired and are still there"]);
+  match(remedy!, /start the server/);
 });
 
 Deno.test("a database that can't be reached is found, and its password isn't said", async () => {
