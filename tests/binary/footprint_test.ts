@@ -71,6 +71,7 @@ Deno.test("nothing is written to the home folder, the temporary folder or the wo
     "audit.log",
     "keys",
     "native",
+    "relay",
     "runevault.db",
     "runevault.lock",
     "seal.key",
