@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { frameOf } from "../server/grpc/_raw_http2.ts";
 import type { LoadPlan } from "./grpc_load.ts";
 
 const DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, WINDOW_UPDATE = 8;
@@ -39,7 +40,7 @@ export class LoadConnection {
     this.#due = plan.inFlight;
     const framed = grpcFrame(request);
     if (framed.length > MAX_FRAME_BYTES) throw new RangeError(`The request has more than ${MAX_FRAME_BYTES} bytes`);
-    this.#request = frame(DATA, END_STREAM, 0, framed);
+    this.#request = frameOf(DATA, END_STREAM, 0, framed);
     this.#responseBytes = responseBytes + 5;
   }
 
@@ -103,7 +104,7 @@ export class LoadConnection {
     const headerBlock = streamId === 1 ? firstHeaderBlock(this.#plan) : HEADER_BLOCK;
     const data = Buffer.from(this.#request);
     data.writeUInt32BE(streamId, 5);
-    return Buffer.concat([frame(HEADERS, END_HEADERS, streamId, headerBlock), data]);
+    return Buffer.concat([frameOf(HEADERS, END_HEADERS, streamId, headerBlock), data]);
   }
 
   #takeFrames(bytes: Buffer): { taken: number; replies: Buffer[] } {
@@ -145,9 +146,9 @@ export class LoadConnection {
         if (streamId === 0) this.#sendWindow += payload.readUInt32BE(0);
         return undefined;
       case SETTINGS:
-        return flags === ACK ? undefined : frame(SETTINGS, ACK, 0);
+        return flags === ACK ? undefined : frameOf(SETTINGS, ACK, 0);
       case PING:
-        return flags === ACK ? undefined : frame(PING, ACK, 0, payload.subarray(0, 8));
+        return flags === ACK ? undefined : frameOf(PING, ACK, 0, payload.subarray(0, 8));
       case GOAWAY:
         throw new Error("the server said goodbye");
     }
@@ -174,13 +175,17 @@ export class LoadConnection {
 function preface(): Buffer {
   const initialWindowSize = Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]);
   const opening = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  return Buffer.concat([opening, frame(SETTINGS, 0, 0, initialWindowSize), windowUpdate(MAX_WINDOW - INITIAL_WINDOW)]);
+  return Buffer.concat([
+    opening,
+    frameOf(SETTINGS, 0, 0, initialWindowSize),
+    windowUpdate(MAX_WINDOW - INITIAL_WINDOW),
+  ]);
 }
 
 function windowUpdate(bytes: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(bytes, 0);
-  return frame(WINDOW_UPDATE, 0, 0, payload);
+  return frameOf(WINDOW_UPDATE, 0, 0, payload);
 }
 
 /**
@@ -204,15 +209,6 @@ function literal(text: string): Buffer {
   const bytes = Buffer.from(text);
   if (bytes.length > 126) throw new RangeError(`"${text}" is too long`);
   return Buffer.concat([Buffer.of(bytes.length), bytes]);
-}
-
-function frame(type: number, flags: number, streamId: number, payload: Uint8Array = new Uint8Array()): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(streamId, 5);
-  return Buffer.concat([head, payload]);
 }
 
 function grpcFrame(message: Buffer): Buffer {

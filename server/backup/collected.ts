@@ -5,6 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { sizeIfThere } from "../../vault/audit/file_tail.ts";
 import { VaultError } from "../../vault/mod.ts";
 import type { StoreFacts } from "../../vault/storage/store_facts.ts";
 import type { BackupPart } from "./manifest.ts";
@@ -111,15 +112,6 @@ async function readIfThere(path: string): Promise<Uint8Array | null> {
   if (size === null) return null;
   if (size <= MAX_SMALL_BYTES) return await Deno.readFile(path);
   throw new VaultError("storage_failed", `${path} has ${size} bytes, more than such a file can have`);
-}
-
-async function sizeIfThere(path: string): Promise<number | null> {
-  try {
-    return (await Deno.stat(path)).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
 
 function digestsOf(contents: readonly (Uint8Array | null)[]): string {

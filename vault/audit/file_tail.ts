@@ -72,7 +72,8 @@ function hasLineUpTo(piece: string, after: number): boolean {
   }
 }
 
-async function sizeIfThere(path: string): Promise<number | null> {
+/** The length of a file in bytes; null where there is none. */
+export async function sizeIfThere(path: string): Promise<number | null> {
   try {
     return (await Deno.stat(path)).size;
   } catch (error) {
