@@ -59,17 +59,23 @@ export class InsidePlaces {
       socket.once("close", () => this.#leave(served));
       return { socket, end: () => void socket.destroy() };
     } catch (error) {
-      if (this.#served.get(peer) === served) this.#served.delete(peer);
       this.#leave(served);
       throw error;
     }
   }
 
   #use(peer: string): Served {
-    const served = this.#served.get(peer) ?? { peer, path: this.#servers.open(peer), connections: 0 };
+    const served = this.#served.get(peer) ?? this.#open(peer);
     served.connections++;
     this.#served.delete(peer);
     this.#served.set(peer, served);
+    return served;
+  }
+
+  /** One that couldn't be opened is asked for anew; one that nobody reaches for a moment comes back by itself. */
+  #open(peer: string): Served {
+    const served = { peer, path: this.#servers.open(peer), connections: 0 };
+    served.path.catch(() => this.#served.get(peer) === served && this.#served.delete(peer));
     return served;
   }
 

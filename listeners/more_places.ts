@@ -8,26 +8,35 @@
 /** The main thread may be busy, but not for that long. */
 const PATIENCE_MS = 2000;
 const [STATE, PLACES] = [0, 1];
-const [ASKED, ANSWERED] = [0, 1];
+const [NOBODY, ASKED, COUNTING, ANSWERED] = [0, 1, 2, 3];
 
 /** Memory for one question at a time. */
 export function memoryForPlaces(): SharedArrayBuffer {
   return new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** Asks by `ask` and waits; 0 where no answer comes. */
-export function awaitPlaces(memory: SharedArrayBuffer, ask: () => void): number {
+/** Asks by `ask` and waits; 0 where nobody begins to answer. */
+export function awaitPlaces(memory: SharedArrayBuffer, ask: () => void, patienceMs = PATIENCE_MS): number {
   const cells = new Int32Array(memory);
   Atomics.store(cells, STATE, ASKED);
   ask();
-  if (Atomics.wait(cells, STATE, ASKED, PATIENCE_MS) === "timed-out") return 0;
+  Atomics.wait(cells, STATE, ASKED, patienceMs);
+  // Taken back: whoever counted now would take the descriptors of connections that are being accepted.
+  if (Atomics.compareExchange(cells, STATE, ASKED, NOBODY) === ASKED) return 0;
+  Atomics.wait(cells, STATE, COUNTING);
   return Atomics.load(cells, PLACES);
 }
 
-/** Answers what the other thread waits for. */
-export function answerPlaces(memory: SharedArrayBuffer, places: number): void {
+/** Answers what the other thread waits for, by `count`; where it waits no more, nothing is counted. */
+export function answerPlaces(memory: SharedArrayBuffer, count: () => number): void {
   const cells = new Int32Array(memory);
-  Atomics.store(cells, PLACES, places);
-  Atomics.store(cells, STATE, ANSWERED);
-  Atomics.notify(cells, STATE);
+  if (Atomics.compareExchange(cells, STATE, ASKED, COUNTING) !== ASKED) return;
+  let places = 0;
+  try {
+    places = count();
+  } finally {
+    Atomics.store(cells, PLACES, places);
+    Atomics.store(cells, STATE, ANSWERED);
+    Atomics.notify(cells, STATE);
+  }
 }

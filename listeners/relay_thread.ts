@@ -103,7 +103,7 @@ class ThreadRelay implements OpenRelay {
     const { servers, morePlaces, logger } = this.#ports;
     if (message[0] === "want_inside") void this.#openInside(message[2]);
     else if (message[0] === "close_inside") servers.close(message[2]);
-    else if (message[0] === "more_places") answerPlaces(this.#answers, morePlaces(message[2]));
+    else if (message[0] === "more_places") answerPlaces(this.#answers, () => morePlaces(message[2]));
     else if (message[0] === "log") logger.log(message[2], message[3], message[4]);
     else if (message[0] === "drained") this.#drained.resolve();
     else if (message[0] === "cannot_open") this.#reject(message[2], message[3]);

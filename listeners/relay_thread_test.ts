@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { MemoryLogger } from "../tests/fakes/ports.ts";
 import { HttpPort, RelayThread } from "./mod.ts";
 import { answerPlaces, awaitPlaces, memoryForPlaces } from "./more_places.ts";
@@ -62,6 +62,24 @@ Deno.test("RelayThread has no right but to the network and to its folder of sock
 
 Deno.test("awaitPlaces() takes the answer that comes while it waits", () => {
   const memory = memoryForPlaces();
-  equal(awaitPlaces(memory, () => answerPlaces(memory, 7)), 7);
-  equal(awaitPlaces(memory, () => answerPlaces(memory, -5)), -5);
+  equal(awaitPlaces(memory, () => answerPlaces(memory, () => 7)), 7);
+  equal(awaitPlaces(memory, () => answerPlaces(memory, () => -5)), -5);
+});
+
+Deno.test("answerPlaces() counts nothing for a question that was given up, nor takes its answer for that of the next", () => {
+  const memory = memoryForPlaces();
+  let counted = 0;
+  const count = () => ++counted;
+  equal(awaitPlaces(memory, () => {}, 1), 0);
+  answerPlaces(memory, count);
+  equal(counted, 0);
+  equal(awaitPlaces(memory, () => {}, 1), 0);
+});
+
+Deno.test("answerPlaces() lets nobody wait for a count that fails", () => {
+  const memory = memoryForPlaces();
+  const fail = () => {
+    throw new Error("no count");
+  };
+  equal(awaitPlaces(memory, () => throws(() => answerPlaces(memory, fail), /no count/)), 0);
 });
