@@ -82,6 +82,44 @@ databaseTest("what is wrong with a static role is said, and nothing of it is sav
   equal((await it.api.operator("POST", "database/static-roles/dynamic", good)).status, 400);
 });
 
+databaseTest("a static role that is changed while its password is changed keeps both", async (it) => {
+  await makeAccount(it, "reports6");
+  const body = { db_name: "main", username: "reports6", rotation_period: "24h" };
+  equal((await it.api.operator("POST", ROLE, body)).status, 204);
+  const before = await credentials(it);
+  const { staticRoles } = it.engine;
+  await Promise.all([
+    staticRoles.rotate(it.accessor, "reports"),
+    staticRoles.write(it.accessor, "reports", { username: "reports6", rotationPeriod: 90 }),
+  ]);
+  const { password } = await credentials(it);
+  notEqual(password, before.password);
+  equal(await it.server.logsIn("reports6", password), true);
+  equal((await it.api.must("GET", ROLE)).rotation_period, 90);
+  equal((await it.api.operator("DELETE", ROLE)).status, 204);
+});
+
+databaseTest(
+  "a static role that is made anew while its old password is changed gets the one that its account has",
+  async (it) => {
+    await makeAccount(it, "reports7");
+    const body = { db_name: "main", username: "reports7", rotation_period: "24h" };
+    equal((await it.api.operator("POST", ROLE, body)).status, 204);
+    const { staticRoles } = it.engine;
+    const again = Promise.withResolvers<unknown>();
+    it.faults.afterRun = () => {
+      it.faults.afterRun = undefined;
+      const anew = { connection: "main", username: "reports7", rotationPeriod: 60 };
+      const made = [staticRoles.delete(it.accessor, "reports"), staticRoles.write(it.accessor, "reports", anew)];
+      again.resolve(Promise.all<unknown>(made));
+    };
+    equal((await it.api.operator("POST", "database/rotate-role/reports")).status, 204);
+    await again.promise;
+    equal(await it.server.logsIn("reports7", (await credentials(it)).password), true);
+    equal((await it.api.operator("DELETE", ROLE)).status, 204);
+  },
+);
+
 databaseTest("a rotation whose end nobody saw is repeated with the same password, also after a restart", async (it) => {
   await makeAccount(it, "reports3");
   const body = { db_name: "main", username: "reports3", rotation_period: "24h" };

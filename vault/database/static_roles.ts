@@ -91,15 +91,18 @@ export class DatabaseStaticRoles {
    * @throws {VaultError} `invalid_argument`, or `upstream_failed` where the password can't be set: nothing is saved then.
    */
   async write(mountAccessor: string, name: string, input: StaticRoleInput): Promise<void> {
-    const before = this.get(mountAccessor, name);
-    const role = this.#updated(mountAccessor, name, input, before);
-    this.#assertAllowed(role);
-    if (before !== undefined) return await this.#put(role);
-    this.#in.connections.assertNotPaused();
-    const pending = this.#withPending(role);
-    await this.#put(pending);
+    const key = roleKey(mountAccessor, name);
+    let isNew = false;
+    await this.#change(key, (before) => {
+      const role = this.#updated(mountAccessor, name, input, before);
+      this.#assertAllowed(role);
+      isNew = before === undefined;
+      if (isNew) this.#in.connections.assertNotPaused();
+      return isNew ? this.#withPending(role) : role;
+    });
+    if (!isNew) return;
     try {
-      await this.#rotate(roleKey(mountAccessor, name));
+      await this.#rotate(key);
     } catch (error) {
       await this.delete(mountAccessor, name);
       throw new VaultError("upstream_failed", `error setting credentials: ${asVaultError(error).message}`);
@@ -201,28 +204,41 @@ export class DatabaseStaticRoles {
 
   /** The password is on disk before the server has it, and is set again until it does. */
   async #perform(key: string): Promise<void> {
-    const { connections } = this.#in;
-    const table = this.#in.state.table("database_static_role");
-    if (table.get(key)!.sealedPending === undefined) await this.#put(this.#withPending(table.get(key)!));
-    const role = table.get(key)!;
+    const role = await this.#change(key, (present) => present && this.#withPending(present));
+    if (role === undefined) return;
     const password = this.#open(role, role.sealedPending!);
-    const { username } = role;
-    await connections.use(role.mountAccessor, role.connection, async (open) => {
+    const { username, mountAccessor, connection } = role;
+    await this.#in.connections.use(mountAccessor, connection, async (open) => {
       const given = role.rotation.length > 0 ? role.rotation : open.plugin.passwordRotation;
       const inSql = await open.passwordInSql(password);
       const statements = filled(given, { username, password: inSql });
       await open.ask("rotate", [password, inSql], (server) => server.run(statements));
     });
-    await this.#in.writer.change(() => {
-      const present = table.get(key);
-      if (present === undefined) return { writes: [], result: () => {} };
-      const { sealedPending, knownTo: _, ...kept } = present;
-      const value = { ...kept, sealed: sealedPending!, rotatedAt: this.#in.clock.now() };
-      return { writes: [{ kind: "database_static_role", key, value }], result: () => {} };
+    const after = await this.#change(key, (present) => {
+      if (present?.sealedPending !== role.sealedPending) return present;
+      const { sealedPending, knownTo: _, ...kept } = present!;
+      return { ...kept, sealed: sealedPending!, rotatedAt: this.#in.clock.now() };
+    });
+    // One that was made anew meanwhile has a password of its own to set.
+    if (after?.sealedPending !== undefined) await this.#perform(key);
+  }
+
+  /** Changes a role as it is in the writer's turn, where a rotation may have changed it; undefined: it is left absent. */
+  #change(
+    key: string,
+    change: (present: DatabaseStaticRoleRecord | undefined) => DatabaseStaticRoleRecord | undefined,
+  ): Promise<DatabaseStaticRoleRecord | undefined> {
+    return this.#in.writer.change(() => {
+      const present = this.#in.state.table("database_static_role").get(key);
+      const value = change(present);
+      const writes: Write[] = value === present ? [] : [{ kind: "database_static_role", key, value: value! }];
+      return { writes, result: () => value };
     });
   }
 
+  /** With the password that it is to have next: the one that a rotation is setting already, where there is one. */
   #withPending(role: DatabaseStaticRoleRecord): DatabaseStaticRoleRecord {
+    if (role.sealedPending !== undefined) return role;
     const { connections, sealKey } = this.#in;
     const connection = connections.get(role.mountAccessor, role.connection);
     const password = connections.passwordFor(role.passwordPolicy ?? connection?.passwordPolicy ?? "");
@@ -267,16 +283,6 @@ export class DatabaseStaticRoles {
     const record = this.#in.connections.get(mountAccessor, connection);
     if (record === undefined || isAllowedRole(record.allowedRoles, name)) return;
     throw new VaultError("upstream_failed", `${quoteName(name)} is not an allowed role`);
-  }
-
-  /** Who read the password meanwhile knows it still. */
-  #put(role: DatabaseStaticRoleRecord): Promise<void> {
-    const key = roleKey(role.mountAccessor, role.name);
-    return this.#in.writer.change(() => {
-      const knownTo = this.#in.state.table("database_static_role").get(key)?.knownTo;
-      const value = knownTo === undefined ? role : { ...role, knownTo };
-      return { writes: [{ kind: "database_static_role", key, value }], result: () => {} };
-    });
   }
 
   #open(role: DatabaseStaticRoleRecord, sealed: string): string {
