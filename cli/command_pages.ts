@@ -46,8 +46,9 @@ export function addGroupExamples(command: CommandUnknownOpts): void {
   const members = visible(command);
   if (members.length === 0) return;
   members.forEach(addGroupExamples);
-  if (pageOf(command).examples.length > 0) return;
-  const found = members.flatMap((member) => pageOf(member).examples.slice(0, 1)).slice(0, MAX_GROUP_EXAMPLES);
+  if (examplesIn(paragraphsAfter(command)).length > 0) return;
+  const found = members.flatMap((member) => examplesIn(paragraphsAfter(member)).slice(0, 1))
+    .slice(0, MAX_GROUP_EXAMPLES);
   command.addHelpText("after", examples(...found));
 }
 
@@ -58,7 +59,7 @@ function visible(command: CommandUnknownOpts): CommandUnknownOpts[] {
 function pageOf(command: CommandUnknownOpts): CommandPage {
   const help = command.createHelp();
   const path = pathOf(command);
-  const paragraphs = textAfter(command).split(/\n{2,}/).filter((one) => one.trim() !== "");
+  const paragraphs = paragraphsAfter(command);
   return {
     path,
     description: command.description(),
@@ -70,8 +71,12 @@ function pageOf(command: CommandUnknownOpts): CommandPage {
       meaning: help.optionDescription(one),
     })),
     notes: paragraphs.filter((one) => !isExamples(one)),
-    examples: paragraphs.filter(isExamples).flatMap((one) => one.trim().split("\n").slice(1)).map((one) => one.trim()),
+    examples: examplesIn(paragraphs),
   };
+}
+
+function examplesIn(paragraphs: readonly string[]): string[] {
+  return paragraphs.filter(isExamples).flatMap((one) => one.trim().split("\n").slice(1)).map((one) => one.trim());
 }
 
 function isExamples(paragraph: string): boolean {
@@ -81,6 +86,10 @@ function isExamples(paragraph: string): boolean {
 /** The names that lead to a command, without the program's. */
 export function pathOf(command: CommandUnknownOpts): string[] {
   return command.parent === null ? [] : [...pathOf(command.parent), command.name()];
+}
+
+function paragraphsAfter(command: CommandUnknownOpts): string[] {
+  return textAfter(command).split(/\n{2,}/).filter((one) => one.trim() !== "");
 }
 
 /** What `addHelpText` put after a command's options, as commander would write it. */
