@@ -94,7 +94,8 @@ function rowTest(file: FileName, line: string): ((line: string) => boolean) | nu
   if (first === undefined || "\r\t#".includes(first)) return null;
   // Rows in brackets may be spread over lines as one likes: such a text has to fit into one piece.
   if ("[{".includes(first)) return () => false;
-  const next = file === "tokens" ? /-/y : /[^ \t\r#:]/y;
+  // A colon before a blank stands between a name that `?` announced and what is said of it; before all else a name begins.
+  const next = file === "tokens" ? /-/y : /[^ \t\r#:]|:[^ \t\r]/y;
   return (other) => {
     next.lastIndex = indent.length;
     return other.startsWith(indent) && next.test(other);

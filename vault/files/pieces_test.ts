@@ -92,6 +92,16 @@ Deno.test("a long roles file is cut at its names, quoted and announced ones too"
   }
 });
 
+Deno.test("a long roles file is cut at a name that begins with a colon, and not at the colon after an announced one", () => {
+  const fields = "scope: [get_dek], top_k: 1, rate_limit: 1/1s";
+  const named = `roles:\n${manyRows((i) => `  :${i}: {${fields}}\n`)}`;
+  assert.deepEqual(read("roles", named).rows.slice(0, 2).map((one) => "name" in one && one.name), [":0", ":1"]);
+  for (const end of ["\n", "\r\n"]) {
+    const announced = manyRows((i) => `  ? :${i}${end}  :${end}    {${fields}}${end}`);
+    assert.equal(read("roles", `roles:${end}${announced}`).rows.length, announced.split("?").length - 1);
+  }
+});
+
 Deno.test("roles in braces over many lines are refused, not cut in the middle", () => {
   const braces = `roles:\n  {r: {},\n${manyRows((i) => `  r${i}: {},\n`)}  }\n`;
   assert.throws(() => read("roles", braces), refused("config_invalid", /line 2: .*belong together/));
