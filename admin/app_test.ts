@@ -125,6 +125,8 @@ Deno.test("bodies are strict: type, form, unknown fields, wrong types", async ()
     [{ user: "a", role: "member", expires_days: "90" }, /"expires_days" must be a whole number/],
     [{ user: "a", role: "member", admin: true }, /Unknown field "admin"/],
     ['{"user":"a","role":"member","__proto__":{}}', /Unknown field "__proto__"/],
+    // Where a quote is missing, a secret stands in a field's place.
+    ['{"user":"a","role":"member","x, Zq7vMx2LtR9w":1}', /^Unknown field$/],
     ["[]", /must be a JSON object/],
     ["null", /must be a JSON object/],
     ['"text"', /must be a JSON object/],

@@ -5,7 +5,7 @@
  */
 
 import { VaultError } from "../vault/errors.ts";
-import { quoteName } from "../vault/names.ts";
+import { quoteUnknownKey } from "../vault/names.ts";
 
 /** What a body may cost. */
 export interface BodyLimits {
@@ -164,7 +164,7 @@ function pickFields<S extends Readonly<Record<string, FieldReader<unknown>>>>(
   const unknown = Object.keys(body).find((name) => !names.includes(name));
   if (unknown !== undefined) {
     const hint = names.length === 0 ? "this takes no fields" : `fields are ${names.join(", ")}`;
-    throw new VaultError("invalid_argument", `Unknown field ${quoteName(unknown)}`, { hint });
+    throw new VaultError("invalid_argument", `Unknown field${quoteUnknownKey(unknown)}`, { hint });
   }
   const read = names.map((name) => [name, shape[name]!(name, body[name])]);
   return Object.fromEntries(read) as FieldsOf<S>;

@@ -18,7 +18,7 @@ import {
 import { yamlProblem } from "../vault/yaml_problem.ts";
 import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
 import type { RotationSettings } from "../vault/audit/rotation.ts";
-import { quoteName } from "../vault/names.ts";
+import { quoteUnknownKey } from "../vault/names.ts";
 import { type MirrorSetting, parseMirror } from "./audit_mirrors/mod.ts";
 import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
 import type { LogFormat } from "./logger.ts";
@@ -120,9 +120,6 @@ function legacyTls(env: (name: string) => string | undefined): RawValues {
   return env("VAULT_TLS_CERT") && env("VAULT_TLS_KEY") ? { tls: "files" } : {};
 }
 
-/** What may be shown of an unknown key: where a quote is missing, a secret stands in a key's place. */
-const LIKE_A_KEY = /^[a-z][a-z_]{0,30}$/;
-
 /**
  * Reads `runevault.yml`.
  *
@@ -151,10 +148,8 @@ export function valuesFromFile(path: string, text: string): RawValues {
   if (unknown === undefined) return values as RawValues;
   throw new VaultError(
     "config_invalid",
-    `${path}: unknown key${LIKE_A_KEY.test(unknown) ? ` ${quoteName(unknown)}` : ""}`,
-    {
-      hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}`,
-    },
+    `${path}: unknown key${quoteUnknownKey(unknown)}`,
+    { hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}` },
   );
 }
 

@@ -6,6 +6,8 @@
 
 import { VaultError } from "./errors.ts";
 
+/** What a key of a mapping, or a field of a body, may look like to be shown. */
+const LIKE_A_KEY = /^[a-z_]{1,31}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
 /**
@@ -36,4 +38,12 @@ export function quoteName(name: string): string {
     (token) => `${token.slice(0, 4).toLowerCase()}…`,
   );
   return JSON.stringify(shown.length > 80 ? `${shown.slice(0, 80)}…` : shown);
+}
+
+/**
+ * An unknown key, to be put behind a word such as `field`: ` "name"`, or nothing where it doesn't look like a key. Where a
+ * quote or a colon is missing, a secret stands in a key's place.
+ */
+export function quoteUnknownKey(key: string): string {
+  return LIKE_A_KEY.test(key) ? ` ${quoteName(key)}` : "";
 }

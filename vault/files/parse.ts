@@ -9,7 +9,7 @@
 
 import type { Node } from "yaml";
 import { DAY_MS, parseDay } from "../dates.ts";
-import { isName, quoteName } from "../names.ts";
+import { isName, quoteName, quoteUnknownKey } from "../names.ts";
 import { formatRateLimit, parseRateLimit } from "../roles/rate_limit.ts";
 import { assertTopK, cutoffEnvelopesOf, policiesOf } from "../roles/role_service.ts";
 import { parseScopes, type Scope, SCOPES } from "../roles/scope.ts";
@@ -236,8 +236,8 @@ class FileParser<F extends FileName> {
   #refuseUnknown(fields: Entries, known: readonly string[]): void {
     for (const [name, { key }] of fields) {
       if (known.includes(name)) continue;
-      if (this.#strict) throw this.#yaml.fail(key, `unknown key ${quoteName(name)}`);
-      this.#warn(key, `unknown key ${quoteName(name)} was passed over`);
+      if (this.#strict) throw this.#yaml.fail(key, `unknown key${quoteUnknownKey(name)}`);
+      this.#warn(key, `unknown key${quoteUnknownKey(name)} was passed over`);
     }
   }
 
