@@ -30,6 +30,7 @@ const NO_SUCH_THREAD = 1094;
 const NOT_IN_THE_CLEAR = "MYSQL_CLEAR_PASSWORD_NOT_ENABLED";
 const SYNTAX_ERROR = 1064;
 const NO_SUCH_ACCOUNT = 1396;
+const HOSTS = "SELECT Host AS host FROM mysql.user WHERE User = ?";
 const SESSIONS = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?";
 
 /** Servers of MySQL's kind. */
@@ -83,13 +84,14 @@ class MysqlServer implements DatabaseServer {
 
   end(username: string, statements: readonly string[]): Promise<EndedAccount> {
     return this.#use(async (session) => {
-      // Where we may not look, it is taken to be where accounts are made by default.
-      const hosts = await hostsOf(session, username) ?? ["%"];
-      if (hosts.length === 0) return { wasThere: false, hasEndedSessions: true };
-      const account: Account = { names: hosts.map(() => "?@?").join(), values: hosts.flatMap((h) => [username, h]) };
-      const hasEndedSessions = await this.#lockOut(session, username, account);
+      const locked = await this.#lockAtOnce(session, username) ?? await this.#lockOut(session, username);
+      if (locked === undefined) return { wasThere: false, hasEndedSessions: true };
+      let hasEndedSessions = locked.sessions !== undefined;
+      for (const { id } of locked.sessions ?? []) {
+        hasEndedSessions = await kill(session, Number(id)) && hasEndedSessions;
+      }
       if (statements.length > 0) await runAll(session, statements);
-      else await session.query(`DROP USER IF EXISTS ${account.names}`, account.values);
+      else await session.query(`DROP USER IF EXISTS ${locked.names}`, locked.values);
       return { wasThere: true, hasEndedSessions };
     });
   }
@@ -98,17 +100,39 @@ class MysqlServer implements DatabaseServer {
     await this.#pool.end();
   }
 
-  /** Locks the account, then ends its sessions; false: not all of them, as the right is missing. */
-  async #lockOut(session: Session, username: string, account: Account): Promise<boolean> {
-    if (!(this.#seesSessions ??= await maySeeSessions(session))) {
-      await lock(session, account);
-      return false;
+  /**
+   * Looks for an account, locks it and asks for its sessions in one message, taking it to be where accounts are made by
+   * default; undefined where it isn't, and where the server or our rights don't allow that.
+   */
+  async #lockAtOnce(session: Session, username: string): Promise<LockedAccount | undefined> {
+    if (!this.#seesSessions) return undefined;
+    const account = accountAt(username, ["%"]);
+    const lock = `ALTER USER IF EXISTS ${account.names} ACCOUNT LOCK`;
+    try {
+      const [hosts, , sessions] = await session.queryAll([HOSTS, lock, SESSIONS], [
+        username,
+        ...account.values,
+        username,
+      ]);
+      return hosts!.length === 1 && hosts![0]!["host"] === "%" ? { ...account, sessions: sessions! } : undefined;
+    } catch (error) {
+      if (!isUnlockable(error)) throw error;
+      return undefined;
     }
-    let hasEnded = true;
-    for (const { id } of await lockedSessions(session, username, account)) {
-      hasEnded = await kill(session, Number(id)) && hasEnded;
+  }
+
+  /** The same in as many messages as it takes; undefined where there is no such account. */
+  async #lockOut(session: Session, username: string): Promise<LockedAccount | undefined> {
+    // Where we may not look, it is taken to be where accounts are made by default.
+    const hosts = await hostsOf(session, username) ?? ["%"];
+    if (hosts.length === 0) return undefined;
+    const account = accountAt(username, hosts);
+    this.#seesSessions ??= await maySeeSessions(session);
+    if (this.#seesSessions) {
+      return { ...account, sessions: await lockedSessions(session, username, account) };
     }
-    return hasEnded;
+    await lock(session, account);
+    return { ...account, sessions: undefined };
   }
 
   async #use<T>(work: (session: Session) => Promise<T>): Promise<T> {
@@ -175,13 +199,13 @@ class Session {
   }
 
   /**
-   * The rows of the last of several statements, which go in one message: the server runs them in order, up to the first that
+   * The rows of each of several statements, which go in one message: the server runs them in order, up to the first that
    * fails. Each semicolon has a line of its own, as a statement may end in a comment.
    */
-  async queryAll(statements: readonly string[], values: readonly unknown[] = []): Promise<readonly Row[]> {
-    if (statements.length === 1) return await this.query(statements[0]!, values);
+  async queryAll(statements: readonly string[], values: readonly unknown[] = []): Promise<(readonly Row[])[]> {
+    if (statements.length === 1) return [await this.query(statements[0]!, values)];
     const answers = await this.#ask(statements.join("\n;\n"), values);
-    return Array.isArray(answers) ? rowsOf(answers.at(-1)) : [];
+    return Array.isArray(answers) ? answers.map(rowsOf) : [];
   }
 
   async #ask(sql: string, values: readonly unknown[]): Promise<unknown> {
@@ -201,7 +225,7 @@ async function runAll(session: Session, statements: readonly string[]): Promise<
 /** The hosts that an account may come from; undefined where the right to look is missing. */
 async function hostsOf(session: Session, username: string): Promise<string[] | undefined> {
   try {
-    const rows = await session.query("SELECT Host AS host FROM mysql.user WHERE User = ?", [username]);
+    const rows = await session.query(HOSTS, [username]);
     return rows.map(({ host }) => String(host));
   } catch (error) {
     if (NO_RIGHT.has(numberOf(error))) return undefined;
@@ -215,10 +239,20 @@ interface Account {
   readonly values: readonly string[];
 }
 
+/** An account that lets nobody in any more. */
+interface LockedAccount extends Account {
+  /** Those that it still has; undefined where we may not see them. */
+  readonly sessions: readonly Row[] | undefined;
+}
+
+function accountAt(username: string, hosts: readonly string[]): Account {
+  return { names: hosts.map(() => "?@?").join(), values: hosts.flatMap((host) => [username, host]) };
+}
+
 /** The sessions of an account that was locked before anybody looked: one that ends before that comes back. */
 async function lockedSessions(session: Session, username: string, account: Account): Promise<readonly Row[]> {
   try {
-    return await session.queryAll([lockOf(account), SESSIONS], [...account.values, username]);
+    return (await session.queryAll([lockOf(account), SESSIONS], [...account.values, username])).at(-1)!;
   } catch (error) {
     if (!isUnlockable(error)) throw error;
     return await session.query(SESSIONS, [username]);

@@ -82,8 +82,25 @@ async function pgWithoutSignals(it: Parameters<Parameters<typeof databaseTest>[1
   await it.connect();
 }
 
+databaseTest(
+  "S15: sessions end with each account that goes, the first on a connection and those after it",
+  async (it) => {
+    await it.role("reader");
+    const token = await it.user("alice");
+    for (let time = 1; time <= 3; time++) {
+      const { leaseId, username, password } = await it.issue("reader", token);
+      const answers = await it.server.session(username, password);
+      equal((await it.api.operator("PUT", "sys/leases/revoke", { lease_id: leaseId })).status, 204);
+      deepEqual([await answers(), await it.server.logsIn(username, password)], [false, false], `revocation ${time}`);
+    }
+  },
+);
+
 databaseTest("an account at several hosts is locked and dropped at all of them", async (it) => {
   if (it.server.kind === "postgresql") return;
+  await it.role("reader");
+  const first = await it.issue("reader", await it.user("alice"));
+  equal((await it.api.operator("PUT", "sys/leases/revoke", { lease_id: first.leaseId })).status, 204);
   await it.role("two", {
     creation_statements: [
       ...it.server.creation,
