@@ -268,12 +268,13 @@ Deno.test("S12: a token role lends nobody more than its writer has, unless that 
         { allowed_policies: " Chief" },
         { allowed_policies_glob: ["ch*"] },
         { token_period: "24h" },
+        { orphan: true },
       ]
     ) {
       equal(await write(mallory, "r", more), 403, JSON.stringify(more));
       equal((await api.operator("GET", "auth/token/roles/r")).status, 404, "nothing was written");
     }
-    equal(await write(mallory, "own", { allowed_policies: ["roles", "default"], orphan: true }), 204);
+    equal(await write(mallory, "own", { allowed_policies: ["roles", "default"] }), 204);
     equal(await write(mallory, "none", { token_explicit_max_ttl: "1h" }), 204);
     equal(await write(boss, "great", { allowed_policies_glob: "*", disallowed_policies: "chief" }), 204);
     equal(await write(mallory, "great", { disallowed_policies: [] }), 403, "what another's role holds back");
@@ -281,6 +282,22 @@ Deno.test("S12: a token role lends nobody more than its writer has, unless that 
     for (const name of ["own", "none"]) {
       equal((await api.call("POST", `auth/token/create/${name}`, child)).status, 400, name);
     }
+  });
+});
+
+Deno.test("S12: a token role frees nobody of the addresses that their token is bound to, without sudo", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("mallory");
+    await api.policy("roles", `path "auth/token/*" { capabilities = ["create", "update"] }`);
+    await api.must("POST", "auth/userpass/users/mallory", { policies: ["roles"], token_bound_cidrs: "192.0.2.0/24" });
+    const { client_token: token } = await api.login("mallory");
+    const write = async (name: string, body: unknown) =>
+      (await api.call("POST", `auth/token/roles/${name}`, { token, body })).status;
+    equal(await write("anywhere", { token_bound_cidrs: "0.0.0.0/0" }), 403);
+    equal(await write("here", { token_explicit_max_ttl: "1h" }), 204);
+    const child = await api.call("POST", "auth/token/create/here", { token });
+    const { data } = (await api.call("GET", "auth/token/lookup-self", { token: child.body.auth.client_token })).body;
+    deepEqual(data.bound_cidrs, ["192.0.2.0/24"]);
   });
 });
 

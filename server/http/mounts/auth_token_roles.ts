@@ -5,6 +5,7 @@
  */
 
 import { VaultError } from "../../../vault/errors.ts";
+import type { ApiCaller } from "../../../vault/service_tokens/caller.ts";
 import type { TokenRoleInput, TokenRoles } from "../../../vault/service_tokens/token_roles.ts";
 import type { TokenRoleRecord } from "../../../vault/storage/identity_records.ts";
 import { bool, commaList, text, type Values } from "../fields.ts";
@@ -59,11 +60,17 @@ export function tokenRoleRoutes(roles: TokenRoles): Route[] {
 /** S12: whoever writes a role can make tokens by it, so without `sudo` it gives what its writer has and could make anyway. */
 function assertMayLend(request: Pick<ApiRequest, "hasSudo" | "caller">, role: TokenRoleRecord): void {
   assertMayGive(request, role.allowedPolicies);
-  if (request.hasSudo || role.allowedPoliciesGlob.length === 0 && role.params.period === 0) return;
-  throw new VaultError(
-    "permission_denied",
-    "a role with allowed_policies_glob or token_period needs sudo on this path",
-  );
+  if (request.hasSudo) return;
+  const lent = lentBeyondSudo(role, request.caller);
+  if (lent !== undefined) throw new VaultError("permission_denied", `a role with ${lent} needs sudo on this path`);
+}
+
+/** The first parameter of a role by which tokens would outlive or outreach its writer's. */
+function lentBeyondSudo({ allowedPoliciesGlob, orphan, params }: TokenRoleRecord, { token }: ApiCaller) {
+  if (allowedPoliciesGlob.length > 0) return "allowed_policies_glob";
+  if (params.period > 0) return "token_period";
+  if (orphan) return "orphan";
+  return params.boundCidrs.length > 0 && token?.boundCidrs.length ? "token_bound_cidrs" : undefined;
 }
 
 function inputOf(values: Values<typeof ROLE>): TokenRoleInput {
