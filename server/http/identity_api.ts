@@ -38,7 +38,7 @@ import { sysWrappingRoutes, wrapInfoOf } from "./mounts/sys_wrapping.ts";
 import { userpassBackend } from "./mounts/userpass.ts";
 import type { Backend, Route } from "./route.ts";
 import { Router } from "./router.ts";
-import { entityIdsOf, holderOfUser, isNameOfUser } from "./users_by_name.ts";
+import { entityIdsOf, holderOfUser, isNameOfUser, policiesOfLogin } from "./users_by_name.ts";
 
 /** What the API of a vault is made of. */
 export interface IdentityApiParts {
@@ -138,7 +138,10 @@ function backendsOf(parts: IdentityApiParts, router: Router): Backend[] {
 }
 
 function identityRoutes(
-  {
+  engine: IdentityEngine,
+  auditReader: TrailReader | undefined,
+) {
+  const {
     identity,
     mounts,
     database,
@@ -149,10 +152,13 @@ function identityRoutes(
     oidcProvider,
     revocationFeed,
     tokens,
-  }: IdentityEngine,
-  auditReader: TrailReader | undefined,
-) {
-  const parts = { identity, mounts, assertNoneNamed: (name: string) => database.roles.assertNoneNamed(name) };
+  } = engine;
+  const parts = {
+    identity,
+    mounts,
+    assertNoneNamed: (name: string) => database.roles.assertNoneNamed(name),
+    policiesOfLogin: (mountAccessor: string, name: string) => policiesOfLogin(engine, mountAccessor, name),
+  };
   return [
     ...identityAuditRoutes(auditReader, tokens),
     ...identityEntityRoutes(parts),

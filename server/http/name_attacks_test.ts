@@ -151,3 +151,47 @@ Deno.test("S12: who may write aliases and logins gives neither the policies of a
     );
   });
 });
+
+Deno.test("S12: an alias that goes while it is written is a new one: whoever writes both gains no entity by it", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("helper");
+    const paths = ["identity/entity-alias", "identity/entity-alias/id/*"];
+    await api.policy(
+      "desk",
+      paths.map((path) => `path "${path}" { capabilities = ["create", "update", "delete"] }`).join("\n"),
+    );
+    await api.must("POST", "auth/userpass/users/helper", { policies: ["desk"] });
+    const { client_token: token, entity_id } = await api.login("helper");
+    const chief = (await api.must("POST", "identity/entity", { name: "chief", policies: ["power"] })).id;
+    const alias = (await api.must("GET", `identity/entity/id/${entity_id}`)).aliases[0].id;
+    const body = { name: "helper", canonical_id: chief, mount_accessor: "userpass_auth" };
+    const release = api.vault.store.hold();
+    const deleted = api.call("DELETE", `identity/entity-alias/id/${alias}`, { token });
+    const written = api.call("POST", "identity/entity-alias", { token, body });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    release();
+    deepEqual([(await deleted).status, (await written).status], [204, 403]);
+    equal((await api.login("helper")).entity_id === chief, false);
+  });
+});
+
+Deno.test("S11: a login of somebody who may do more isn't moved by deleting its alias and making it anew", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("helper", "chief", "clerk");
+    await api.policy("desk", `path "identity/*" { capabilities = ["create", "update", "delete"] }`);
+    await api.must("POST", "auth/userpass/users/helper", { policies: ["desk"] });
+    await api.must("POST", "auth/userpass/users/chief", { policies: ["power"] });
+    const { client_token: token } = await api.login("helper");
+    const move = async (name: string, canonical_id?: string) => {
+      const { entity_id } = await api.login(name.toLowerCase());
+      const { aliases } = await api.must("GET", `identity/entity/id/${entity_id}`);
+      equal((await api.call("DELETE", `identity/entity-alias/id/${aliases[0].id}`, { token })).status, 204);
+      const body = { name, mount_accessor: "userpass_auth", ...(canonical_id === undefined ? {} : { canonical_id }) };
+      return (await api.call("POST", "identity/entity-alias", { token, body })).status;
+    };
+    const { id } = (await api.call("POST", "identity/entity", { token, body: { name: "trap" } })).body.data;
+    deepEqual([await move("chief"), await move("chief", id), await move("CHIEF", id)], [403, 403, 403]);
+    equal((await api.login("chief")).entity_id === id, false);
+    equal(await move("clerk", id), 200, "who may do no more");
+  });
+});

@@ -36,13 +36,23 @@ export function holderOfUser(engine: IdentityEngine, name: string): Holder | und
   return { policies: logins.length === 0 ? ["default"] : [...new Set(logins.flatMap(policiesOf))], entity };
 }
 
+/** What whoever logs in by a name on a mount has, without their entity's; none where nobody does. */
+export function policiesOfLogin(engine: IdentityEngine, mountAccessor: string, name: string): readonly string[] {
+  const params = loginBy(engine, mountAccessor, name);
+  return params === undefined ? [] : policiesOf(params);
+}
+
 /** The logins that lead to an entity. */
-function loginsOf({ identity, mounts, userpass }: IdentityEngine, entity: User): TokenParams[] {
-  return identity.aliases.of(entity).flatMap(({ mountAccessor, name }) => {
-    const mount = mounts.byAccessor(mountAccessor);
-    const params = mount === undefined ? undefined : userpass.get(mount, name.toLowerCase())?.params;
-    return params === undefined ? [] : [params];
-  });
+function loginsOf(engine: IdentityEngine, entity: User): TokenParams[] {
+  const params = engine.identity.aliases.of(entity).map(({ mountAccessor, name }) =>
+    loginBy(engine, mountAccessor, name)
+  );
+  return params.filter((one) => one !== undefined);
+}
+
+function loginBy({ mounts, userpass }: IdentityEngine, mountAccessor: string, name: string): TokenParams | undefined {
+  const mount = mounts.byAccessor(mountAccessor);
+  return mount === undefined ? undefined : userpass.get(mount, name.toLowerCase())?.params;
 }
 
 /** The logins of a name. */

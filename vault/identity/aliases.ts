@@ -32,6 +32,14 @@ export interface AliasInput {
   readonly customMetadata?: Readonly<Record<string, string>>;
 }
 
+/** What a new alias leads to: whoever logs in by this name is this entity from then on. */
+export interface Led {
+  readonly mountAccessor: string;
+  readonly name: string;
+  /** Undefined: one is made for it. */
+  readonly entity: User | undefined;
+}
+
 /** Everything that is done to aliases. */
 export class Aliases {
   readonly #in: Surroundings;
@@ -96,13 +104,18 @@ export class Aliases {
    *
    * @param author Moving an alias, giving it another name or mount, and giving one to an entity that has one, needs
    *   `sudo` (S11): whoever logs in by that name becomes the entity.
+   * @param assertMayLead Throws where the author may not make a new one; asked in the turn that makes it.
    * @returns The alias, and whether anything changed.
    * @throws {VaultError} `invalid_argument`, `permission_denied`.
    */
-  write(input: AliasInput, author: Author): Promise<{ record: AliasRecord; isChanged: boolean }> {
+  write(
+    input: AliasInput,
+    author: Author,
+    assertMayLead: (led: Led) => void = () => {},
+  ): Promise<{ record: AliasRecord; isChanged: boolean }> {
     return this.#in.writer.change(() => {
       const found = this.#find(input);
-      return found === undefined ? this.#planNew(input, author) : this.#planUpdate(found, input, author);
+      return found === undefined ? this.#planNew(input, author, assertMayLead) : this.#planUpdate(found, input, author);
     });
   }
 
@@ -146,12 +159,17 @@ export class Aliases {
     return this.byName(this.#mountOf(mountAccessor), this.#normalName(mountAccessor, name));
   }
 
-  #planNew(input: AliasInput, author: Author): Plan<{ record: AliasRecord; isChanged: boolean }> {
+  #planNew(
+    input: AliasInput,
+    author: Author,
+    assertMayLead: (led: Led) => void,
+  ): Plan<{ record: AliasRecord; isChanged: boolean }> {
     const mountAccessor = this.#mountOf(input.mountAccessor!);
     this.#assertNotEvt(mountAccessor);
     const name = this.#normalName(mountAccessor, input.name!);
     assertAliasName(name);
     const [owner, ownerWrites] = this.#ownerOf(input.entityId, mountAccessor, author.hasSudo);
+    assertMayLead({ mountAccessor, name, entity: this.#index.entity(owner.entityId) });
     const customMetadata = checkedPairs(input.customMetadata ?? {});
     const customMetadataBy = authorsAfter({}, {}, customMetadata, author);
     const record = this.newRecord(owner.entityId, mountAccessor, name, { customMetadata, customMetadataBy });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AliasInput } from "../../../vault/identity/aliases.ts";
+import type { AliasInput, Led } from "../../../vault/identity/aliases.ts";
 import { text, textMap, type Values } from "../fields.ts";
 import { assertMayGive } from "../given_policies.ts";
 import { type ApiAnswer, type ApiRequest, type Route, route } from "../route.ts";
@@ -50,7 +50,7 @@ export function identityAliasRoutes(parts: IdentityParts): Route[] {
 }
 
 async function write(
-  { identity, mounts, assertNoneNamed }: IdentityParts,
+  { identity, mounts, assertNoneNamed, policiesOfLogin }: IdentityParts,
   request: ApiRequest<typeof ALIAS>,
   id: string | undefined,
 ): Promise<ApiAnswer> {
@@ -58,10 +58,13 @@ async function write(
   const isNew = name &&
     (accessor === undefined || identity.aliases.byName(mounts.resolve(accessor)?.accessor ?? "", name) === undefined);
   if (isNew) assertNoRoleName(name, request, assertNoneNamed);
-  // Whoever logs in by the name has what the entity has.
-  const entity = identity.entities.byId(request.values.canonical_id ?? request.values.entity_id ?? "");
-  if (isNew && entity !== undefined) assertMayGive(request, identity.policiesOf(entity));
-  const { record, isChanged } = await identity.aliases.write(inputOf(request.values, id), authorOf(request));
+  // Whoever logs in by the name has what the entity has, and acts as it with what they have.
+  const assertMayLead = ({ mountAccessor, name, entity }: Led) => {
+    if (entity !== undefined) assertMayGive(request, identity.policiesOf(entity));
+    assertMayGive(request, policiesOfLogin(mountAccessor, name));
+  };
+  const author = authorOf(request);
+  const { record, isChanged } = await identity.aliases.write(inputOf(request.values, id), author, assertMayLead);
   return isChanged ? { data: { id: record.id, canonical_id: record.entityId } } : null;
 }
 

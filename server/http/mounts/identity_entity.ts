@@ -23,6 +23,8 @@ export interface IdentityParts {
   readonly identity: Identity;
   readonly mounts: MountTable;
   readonly assertNoneNamed: AssertNoneNamed;
+  /** What whoever logs in by a name on a mount has, without their entity's; none where nobody does. */
+  policiesOfLogin(mountAccessor: string, name: string): readonly string[];
 }
 
 const ENTITY = {
