@@ -3,7 +3,8 @@
  *
  * Accepting fails where a process has no descriptor left, and a `node:http2` server that saw this once accepts nothing
  * any more. So there are fewer places than descriptors. Idle connections are cheap to open: were a full house closed
- * to newcomers, whoever fills it would shut everybody else out. So the longest idle one makes room.
+ * to newcomers, whoever fills it would shut everybody else out. So one makes room, by the order of
+ * {@link ./connection_crowds.ts}.
  *
  * @module
  */
@@ -11,6 +12,7 @@
 import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { plainAddress } from "./call_names.ts";
+import { Crowds, type Guest } from "./connection_crowds.ts";
 import type { PeerAccount, UnauthenticatedBudget } from "./unauthenticated_budget.ts";
 
 /** Places before anybody asked how many there could be: few enough for a limit of 1024 descriptors. */
@@ -24,25 +26,34 @@ export const MOST_PLACES = 4096;
 export const DESCRIPTORS_LEFT_TO_OTHERS = 1030;
 /** How long a "no more descriptors" is believed. */
 const ASK_AGAIN_MS = 60_000;
-/** A connection younger than this may be about to call. */
-const MIN_IDLE_MS = 500;
+/**
+ * What a newcomer has to say something, however many come. Longer than a call takes in a network of one's own, and short
+ * enough for a thousand places to take ten thousand newcomers a second, each with its chance.
+ */
+const CHANCE_MS = 100;
+/**
+ * Turns of the event loop that a newcomer has at the least: what it sent is read in the turn after it was accepted, and on
+ * a busy machine a turn can take longer than {@link CHANCE_MS}.
+ */
+const CHANCE_TURNS = 2;
+/** How long open calls alone keep the connection of a stranger. */
+const STRANGER_CALL_MS = 10_000;
+/** One whose caller is known goes, where all others are too, after this long without a call. */
+const KNOWN_IDLE_MS = 5000;
 
 /** One TCP connection. */
-export interface Connection {
+export interface Connection extends Readonly<Guest> {
   readonly account: PeerAccount;
   /** Whose it is, without the port. */
   readonly peerAddress: string;
-  /** Calls that are open on it. */
-  openCalls: number;
-  /** When its last call began or ended; null before the first. */
-  calledAt: number | null;
 }
 
-interface Entry extends Connection {
+interface Entry extends Guest {
+  readonly account: PeerAccount;
+  readonly peerAddress: string;
   readonly socket: Socket;
-  readonly acceptedAt: number;
+  readonly acceptedTurn: number;
   session: Http2Session | null;
-  hasSettings: boolean;
 }
 
 /** What the table asks of the outside. */
@@ -52,6 +63,8 @@ export interface ConnectionPorts {
   readonly handshakeMs: number;
   /** Milliseconds of any clock. */
   readonly now: () => number;
+  /** Calls back at the end of a turn of the event loop. */
+  readonly afterTurn: (ended: () => void) => void;
   /** How many more descriptors could be opened, `wanted` at most. */
   readonly spareDescriptors: (wanted: number) => number;
   /** How many places there are, for good. Absent: as many as there turn out to be descriptors for. */
@@ -65,8 +78,12 @@ export class ConnectionTable {
   readonly #ports: ConnectionPorts;
   readonly #entries = new Map<string, Entry>();
   readonly #bySession = new WeakMap<Http2Session, Entry>();
+  readonly #crowds = new Crowds<Entry>();
   #places: number;
   #askAgainAt: number;
+  /** Turns of the event loop, counted only as long as somebody is new. */
+  #turn = 0;
+  #countUntil = 0;
 
   constructor(ports: ConnectionPorts) {
     this.#ports = ports;
@@ -86,28 +103,26 @@ export class ConnectionTable {
 
   /** Takes in a socket that was just accepted; false: there was no place for it, and it is closed. */
   accept(socket: Socket): boolean {
-    if (this.#entries.size >= this.#places) this.#grow();
-    if (this.#entries.size >= this.#places && !this.#makeRoom()) {
+    const peerAddress = plainAddress(socket.remoteAddress ?? "unknown");
+    const account = this.#ports.budget.join(peerAddress);
+    if (!this.#hasPlaceFor(account)) {
+      this.#ports.budget.leave(account);
       this.#ports.onClosed("no_place");
       socket.destroy();
       return false;
     }
-    const key = keyOf(socket);
-    const peerAddress = plainAddress(socket.remoteAddress ?? "unknown");
-    const account = this.#ports.budget.join(peerAddress);
-    const acceptedAt = this.#ports.now();
-    const entry = {
+    const entry: Entry = {
       account,
       peerAddress,
       socket,
-      acceptedAt,
+      acceptedAt: this.#ports.now(),
+      acceptedTurn: this.#turn,
       session: null,
-      hasSettings: false,
+      stage: "silent",
       openCalls: 0,
       calledAt: null,
     };
-    this.#entries.set(key, entry);
-    socket.once("close", () => this.#remove(key, entry));
+    this.#add(entry);
     return true;
   }
 
@@ -117,7 +132,7 @@ export class ConnectionTable {
     if (entry === undefined) return;
     entry.session = session;
     this.#bySession.set(session, entry);
-    session.once("remoteSettings", () => void (entry.hasSettings = true));
+    session.once("remoteSettings", () => void (entry.stage === "silent" && this.#crowds.advance(entry, "spoken")));
   }
 
   /** The connection of a session; undefined where it has ended meanwhile. */
@@ -125,19 +140,57 @@ export class ConnectionTable {
     return session === undefined ? undefined : this.#bySession.get(session);
   }
 
+  /** Counts a call that begins, at a time of the clock. */
+  callBegan(connection: Connection, at: number): void {
+    const entry = connection as Entry;
+    entry.openCalls++;
+    entry.calledAt = at;
+    if (entry.stage === "silent" || entry.stage === "spoken") this.#crowds.advance(entry, "called");
+  }
+
+  /** Counts the end of a call. From the first that was answered to somebody who has authenticated, its caller is known. */
+  callEnded(connection: Connection, at: number, isKnown: () => boolean): void {
+    const entry = connection as Entry;
+    entry.openCalls--;
+    entry.calledAt = at;
+    if (entry.stage !== "known" && isKnown()) this.#crowds.advance(entry, "known");
+  }
+
   /** Closes what has not finished its handshake in time. */
   sweep(): void {
     const latest = this.#ports.now() - this.#ports.handshakeMs;
     for (const entry of this.#entries.values()) {
-      if (entry.hasSettings || entry.acceptedAt > latest) continue;
+      if (entry.stage !== "silent" || entry.acceptedAt > latest) continue;
       this.#ports.onClosed("no_handshake");
       this.#close(entry);
     }
   }
 
+  #add(entry: Entry): void {
+    const key = keyOf(entry.socket);
+    this.#entries.set(key, entry);
+    this.#crowds.add(entry);
+    entry.socket.once("close", () => this.#remove(key, entry));
+    const isCounting = this.#turn < this.#countUntil;
+    this.#countUntil = this.#turn + CHANCE_TURNS;
+    if (!isCounting) this.#countTurn();
+  }
+
+  #countTurn(): void {
+    this.#ports.afterTurn(() => {
+      if (++this.#turn < this.#countUntil) this.#countTurn();
+    });
+  }
+
   #remove(key: string, entry: Entry): void {
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    this.#crowds.remove(entry);
     this.#ports.budget.leave(entry.account);
+  }
+
+  #hasPlaceFor(account: PeerAccount): boolean {
+    if (this.#entries.size >= this.#places) this.#grow();
+    return this.#entries.size < this.#places || this.#makeRoom(account);
   }
 
   #grow(): void {
@@ -149,13 +202,14 @@ export class ConnectionTable {
     this.#places += Math.max(0, Math.min(wanted, spare));
   }
 
-  /** Those that never called go before those that did, and among either the one that is idle longest. */
-  #makeRoom(): boolean {
-    const latest = this.#ports.now() - MIN_IDLE_MS;
-    let found: Entry | undefined;
-    for (const entry of this.#entries.values()) {
-      if (entry.openCalls === 0 && idleSince(entry) <= latest && goesBefore(entry, found)) found = entry;
-    }
+  #makeRoom(newcomer: PeerAccount): boolean {
+    const now = this.#ports.now();
+    const [turn, chanceUntil] = [this.#turn - CHANCE_TURNS, now - CHANCE_MS];
+    const found = this.#crowds.firstToGo(newcomer, {
+      hadItsChance: ({ acceptedAt, acceptedTurn }) => acceptedAt <= chanceUntil && acceptedTurn <= turn,
+      busyUntil: now - STRANGER_CALL_MS,
+      idleUntil: now - KNOWN_IDLE_MS,
+    });
     if (found === undefined) return false;
     this.#ports.onClosed("made_room");
     this.#close(found);
@@ -165,19 +219,10 @@ export class ConnectionTable {
   /** What is closed here counts no more, also where the socket takes a while to go. */
   #close(entry: Entry): void {
     this.#entries.delete(keyOf(entry.socket));
+    this.#crowds.remove(entry);
     if (entry.session === null) entry.socket.destroy();
     else entry.session.destroy();
   }
-}
-
-function idleSince(entry: Entry): number {
-  return entry.calledAt ?? entry.acceptedAt;
-}
-
-function goesBefore(entry: Entry, other: Entry | undefined): boolean {
-  if (other === undefined) return true;
-  const [never, otherNever] = [entry.calledAt === null, other.calledAt === null];
-  return never === otherNever ? idleSince(entry) < idleSince(other) : never;
 }
 
 /** A session shows a proxy of its socket, and under TLS another socket than was accepted; both have the same peer. */

@@ -15,6 +15,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers";
 import { status } from "@grpc/grpc-js";
 import type { Logger } from "../../vault/ports.ts";
 import { ConnectionTable } from "./connection_table.ts";
@@ -24,7 +25,7 @@ import { type CallGuard, GuardedCall, refuseOtherProtocol, refuseUnseen } from "
 import { DEFAULT_ANSWERS, PendingAnswers } from "./pending_answers.ts";
 import { limitResets } from "./reset_limit.ts";
 import { letGoOfUnsent, letGoWhenClosed } from "./runtime_leaks.ts";
-import { answerOf, isTaken, type UnhandledCall } from "./unhandled_calls.ts";
+import { answerOf, isAnsweredToKnown, isTaken, type UnhandledCall } from "./unhandled_calls.ts";
 import {
   type BudgetLimits,
   DEFAULT_BUDGET,
@@ -106,6 +107,7 @@ export class Http2Guard {
       budget: this.#budget,
       handshakeMs,
       now: () => performance.now(),
+      afterTurn: setImmediate,
       spareDescriptors,
       places: options.places,
       onClosed: count,
@@ -176,11 +178,11 @@ export class Http2Guard {
     letGoOfUnsent(stream);
     const answer = this.#answers.watch(stream, connection.account.peer);
     const call = new GuardedCall(stream, headers, this.#calls, this.#now);
-    connection.openCalls++;
-    connection.calledAt = this.#now;
+    this.#connections.callBegan(connection, arrival.startedAt);
     stream.once("close", () => {
-      connection.openCalls--;
-      connection.calledAt = this.#now;
+      // A clock that is read once a second may be behind the time of the beginning.
+      const endedAt = Math.max(arrival.startedAt, this.#now);
+      this.#connections.callEnded(connection, endedAt, () => isAnsweredToKnown(stream));
       this.#budget.close(call);
       this.#answers.close(answer);
       if (!isTaken(stream)) this.#tellUnhandled(stream, headers, arrival);

@@ -50,6 +50,11 @@ export function answerOf({ sentHeaders, sentTrailers }: ServerHttp2Stream): Pick
   return { code: code === undefined ? null : Number(code), httpStatus: Number(sent[":status"] ?? 200) };
 }
 
+/** Whether a stream that has closed was answered with OK by a handler that records its calls: each of these authenticates. */
+export function isAnsweredToKnown(stream: ServerHttp2Stream): boolean {
+  return isTaken(stream) && answerOf(stream).code === 0;
+}
+
 /** How the trail calls each method, by its path: those of the vault by their names alone, standard ones in full. */
 export function operationNames(services: readonly GrpcService[]): ReadonlyMap<string, string> {
   const paths = services.flatMap(({ definition }) => Object.values(definition).map(({ path }) => path));
