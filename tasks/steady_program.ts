@@ -134,7 +134,7 @@ function layOut(entries: readonly Entry[], data: Buffer, npmCache: string): Buff
     const known = moved.get(`${from}+${length}`);
     if (known === undefined) {
       const bytes = data.subarray(from, from + length);
-      const part = RANDOM_NAME.test(file.n) ? withoutCachePaths(bytes, npmCache) : bytes;
+      const part = RANDOM_NAME.test(file.n) ? inAscii(withoutCachePaths(bytes, npmCache)) : bytes;
       moved.set(`${from}+${length}`, [offset, part.length]);
       parts.push(part);
       offset += part.length;
@@ -147,6 +147,17 @@ function layOut(entries: readonly Entry[], data: Buffer, npmCache: string): Buff
 /** They are labels alone: comments, and names of modules that nobody asks for by them. */
 function withoutCachePaths(bundle: Buffer, npmCache: string): Buffer {
   return Buffer.from(bundle.toString("latin1").replaceAll(npmCache, "npm/"), "latin1");
+}
+
+/**
+ * The same program in ASCII alone: for one character beyond Latin-1, in a comment say, the engine would keep the whole text
+ * at two bytes a character, in a copy of its own, where it reads these bytes in their place.
+ */
+function inAscii(bundle: Buffer): Buffer {
+  const text = bundle.toString();
+  if (/\\[^\0-\x7f]/.test(text)) throw new Error("a backslash before a character beyond ASCII can't be written in it");
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return Buffer.from(text.replace(/[^\0-\x7f]/g, escaped), "latin1");
 }
 
 function filesOf(entries: readonly Entry[]): EmbeddedFile[] {

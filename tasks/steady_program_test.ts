@@ -1,4 +1,4 @@
-import { equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { steadyProgram } from "./steady_program.ts";
 
@@ -28,6 +28,9 @@ const OTHER: Drawn = {
   cache: "../deno/npm/",
 };
 
+/** Code with characters beyond ASCII, one of them beyond 16 bits. */
+const SPOKEN = '/** RFC 9112 §2.2, 2^(𝑊−1) */ const spoken = ["µs", /^µs$/.test("µs"), `‖`, "𝑊"];';
+
 function lengthOf(bytes: Uint8Array): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(bytes.length));
@@ -39,9 +42,10 @@ function program({ bundle, workers, packages, time, cache }: Drawn): Buffer {
   const parts: Buffer[] = [];
   let offset = 0;
   const embed = (text: string): [number, number] => {
-    parts.push(Buffer.from(text));
-    offset += text.length;
-    return [offset - text.length, text.length];
+    const bytes = Buffer.from(text);
+    parts.push(bytes);
+    offset += bytes.length;
+    return [offset - bytes.length, bytes.length];
   };
   const file = (n: string, o: [number, number]) => ({ File: { n, o, u: true, t: time } });
   const libraries = packages.map((name) => [name, embed(`library ${name} ${"x".repeat(name.length * 100)}`)] as const);
@@ -49,7 +53,7 @@ function program({ bundle, workers, packages, time, cache }: Drawn): Buffer {
   const own = workers.map((name, index) => file(`.deno_compile_worker_${name}.mjs`, embed(`worker ${index}`)));
   own.sort((a, b) => a.File.n < b.File.n ? -1 : 1);
   const begun = workers.map((name) => `new Worker("./.deno_compile_worker_${name}.mjs")`).join(";");
-  const text = `// ${cache}host/a@1/a.js\n${begun}`;
+  const text = `// ${cache}host/a@1/a.js\n${begun}\n${SPOKEN}`;
   const folder = (n: string) => ({ Dir: { n, e: libraries.map(([name, place]) => file(`${name}.node`, place)) } });
   const main = file(`.deno_compile_bundle_${bundle}.mjs`, embed(text));
   const list = Buffer.from(JSON.stringify([main, folder(".deno_compile_node_modules"), ...own, folder("dist")]));
@@ -85,6 +89,16 @@ Deno.test("every file is found where the list says, by the name that the others 
   const called = /new Worker\("\.\/(.+?)"\)/.exec(read(".deno_compile_bundle_00000002.mjs"))![1]!;
   equal(read(called), "worker 0");
   ok(read(".deno_compile_bundle_00000002.mjs").startsWith("// npm/host/a@1/a.js\n"));
+});
+
+Deno.test("the program's text is ASCII, for which the engine needs no copy of its own, and says what it said", () => {
+  const made = Buffer.from(steadyProgram(program(ONE), ONE.cache)).toString("latin1");
+  const text = made.slice(made.indexOf("/** RFC 9112"), made.lastIndexOf("d3n0l4nd"));
+  ok(!/[^\0-\x7f]/.test(text), text);
+  deepEqual(new Function(`${text.slice(0, text.indexOf("];") + 2)} return spoken;`)(), ["µs", true, "‖", "𝑊"]);
+  const unclear = program(ONE);
+  unclear.write("\\", unclear.indexOf("µs$/") - 1);
+  throws(() => steadyProgram(unclear, ONE.cache), /backslash/);
 });
 
 Deno.test("a program of another form is left to people", () => {

@@ -6,8 +6,11 @@
 
 type Numbers = Float64Array | Int32Array | Uint8Array;
 
-/** Columns grow by so many rows, and nothing is ever copied; memory that no row was written to yet costs nothing. */
-const CHUNK_BITS = 16;
+/**
+ * Columns grow by so many rows, and nothing is ever copied. Few, since a column costs its whole last piece: the allocator
+ * hands out small ones of memory that was used before, and wipes them.
+ */
+const CHUNK_BITS = 12;
 const CHUNK_ROWS = 1 << CHUNK_BITS;
 const IN_CHUNK = CHUNK_ROWS - 1;
 
