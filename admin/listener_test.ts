@@ -121,12 +121,14 @@ Deno.test("listenAdminSocket() touches nothing that is not a socket, and names a
 Deno.test("shutdown() lets a call in flight finish, and doesn't wait longer than its grace for one that hangs", async () => {
   const app = makeApp();
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: called, resolve: noteCall } = Promise.withResolvers<void>();
   const slow = await listenAdminTcp({ hostname: "127.0.0.1", port: 0 }, async () => {
+    noteCall();
     await released;
     return new Response("done");
   }, app.logger);
   const call = fetch(`http://${slow.address}/`).then((answer) => answer.text());
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await called;
   const started = ownNow();
   await slow.shutdown(100);
   ok(ownNow() - started < 2000);

@@ -174,7 +174,9 @@ Deno.test("a caller that goes away in the middle of its body leaves nothing behi
 Deno.test("work for a caller that has gone away is told to stop", async () => {
   await using app = await serveApp();
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  const { promise: begun, resolve: noteBegin } = Promise.withResolvers<void>();
   app.vault.envelopes.rewrap = (_envelopes, signal) => {
+    noteBegin();
     signal?.addEventListener("abort", () => resolve());
     return stopped.then(() => []);
   };
@@ -185,7 +187,7 @@ Deno.test("work for a caller that has gone away is told to stop", async () => {
     body: '{"envelopes":["x"]}',
     signal: gone.signal,
   });
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await begun;
   gone.abort();
   await call.catch((error: Error) => equal(error.name, "AbortError"));
   await stopped;

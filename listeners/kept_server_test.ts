@@ -42,9 +42,9 @@ async function exhaust(connect: () => Promise<Deno.Conn>): Promise<void> {
   for (const connection of open) connection.close();
 }
 
-/** Asks until there is an answer, 5 s at most. */
+/** Asks until there is an answer, 20 s at most. */
 async function answersSoon(url: string, client?: Deno.HttpClient): Promise<void> {
-  const until = performance.now() + 5000;
+  const until = performance.now() + 20_000;
   for (;;) {
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(500), ...(client ? { client } : {}) });

@@ -81,7 +81,7 @@ export class RawHttp2 implements Disposable {
   }
 
   /** Waits for a frame that fits; undefined when the server closes first or time is up. */
-  async waitFor(fits: (frame: Frame) => boolean, timeoutMs = 3000): Promise<Frame | undefined> {
+  async waitFor(fits: (frame: Frame) => boolean, timeoutMs = 20_000): Promise<Frame | undefined> {
     const until = Date.now() + timeoutMs;
     while (true) {
       const found = this.received.find(fits);

@@ -40,13 +40,19 @@ async function startGuarded(guard: Partial<GuardOptions>) {
   return { ...running, address: running.server.address, logged: events };
 }
 
+/** How many refusals for a reason the log tells of. */
+function logged({ logged }: Awaited<ReturnType<typeof startGuarded>>, reason: string): number {
+  return logged.reduce((sum, { fields }) => sum + Number(fields[reason] ?? 0), 0);
+}
+
 async function answersWithin(address: string, ms: number): Promise<void> {
   const startedAt = performance.now();
   equal((await call(address, vault.getAgentManifest, request)).message?.manifestJson, "fine");
-  ok(performance.now() - startedAt < ms, `the answer took ${performance.now() - startedAt} ms`);
+  const tookMs = performance.now() - startedAt;
+  ok(tookMs < ms, `the answer took ${tookMs} ms`);
 }
 
-async function until(holds: () => boolean, what: () => string, ms = 5000): Promise<void> {
+async function until(holds: () => boolean, what: () => string, ms = 20_000): Promise<void> {
   for (const end = performance.now() + ms; !holds();) {
     if (performance.now() > end) throw new Error(what());
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -78,12 +84,12 @@ Deno.test("strangers who hold back their last byte are refused past the budget, 
   await until(() => hoarders.filter((one) => one.isEnded()).length >= 6, () => "no hoarder was refused");
   for (const one of hoarders.filter((one) => one.isEnded())) equal(one.code(), status.RESOURCE_EXHAUSTED);
   ok(running.server.heldBytes <= 8 * MIB);
-  await answersWithin(running.address, 2000);
+  await answersWithin(running.address, 10_000);
   stack.dispose();
   await until(() => running.server.heldBytes === 0, () => `${running.server.heldBytes} bytes were not given back`);
-  await until(() => running.logged.length > 0, () => "nothing was logged");
-  const { event, fields } = running.logged[0]!;
-  deepEqual([event, Number(fields["over_budget"]) >= 6], ["grpc_refused", true]);
+  // Those that are refused after the first line are told by the next.
+  await until(() => logged(running, "over_budget") >= 6, () => `${logged(running, "over_budget")} were logged`);
+  equal(running.logged[0]!.event, "grpc_refused");
 });
 
 Deno.test("a call that carries a live token holds what it wants", async () => {
@@ -111,7 +117,7 @@ Deno.test("calls with and without a token that fit the budget are not looked at"
       throw new Error("nobody wanted room");
     },
   });
-  await answersWithin(running.address, 2000);
+  await answersWithin(running.address, 10_000);
   const options = { metadata: { authorization: "Bearer evt_a" } };
   equal((await call(running.address, vault.getAgentManifest, request, options)).message?.manifestJson, "fine");
 });
@@ -175,9 +181,9 @@ Deno.test("a slow request of a caller who is known goes on", async () => {
 
 Deno.test("a call that is being answered is not cut for time", async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<string>();
-  await using running = await startAnswering(() => released, { guard: { requestMs: 50 } });
+  await using running = await startAnswering(() => released, { guard: { requestMs: 300 } });
   const ended = call(running.server.address, vault.getAgentManifest, request);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   release("late");
   equal((await ended).message?.manifestJson, "late");
 });
@@ -189,7 +195,7 @@ Deno.test("a stream that is answered on its headers alone does not stay open", a
   await raw.sendHeaders(3, { ":path": path, "content-type": "text/plain" });
   ok(await raw.waitFor(({ type, streamId }) => type === FRAME.rstStream && streamId === 1));
   ok(await raw.waitFor(({ type, streamId }) => type === FRAME.rstStream && streamId === 3));
-  await answersWithin(running.address, 2000);
+  await answersWithin(running.address, 10_000);
 });
 
 Deno.test("streams that are reset before their turn, also of unknown methods, do no harm", async () => {
@@ -200,7 +206,7 @@ Deno.test("streams that are reset before their turn, also of unknown methods, do
       await raw.sendHeaders(id, { ":path": wanted });
       await raw.send(FRAME.rstStream, 0, id, Uint8Array.of(0, 0, 0, 8));
     }
-    await answersWithin(running.address, 2000);
+    await answersWithin(running.address, 10_000);
   }
   await until(() => running.server.heldBytes === 0, () => `${running.server.heldBytes} bytes were not given back`);
 });
@@ -211,7 +217,7 @@ Deno.test("a connection that resets call after call is told to calm down and clo
   await openAndReset(raw, 0, MOST_RESETS * 3);
   ok(await raw.waitFor(({ type, payload }) => type === FRAME.goaway && payload.readUInt32BE(4) === ENHANCE_YOUR_CALM));
   await until(() => raw.closed, () => "the connection was not closed");
-  await answersWithin(running.address, 2000);
+  await answersWithin(running.address, 10_000);
   await until(() => running.server.heldBytes === 0, () => `${running.server.heldBytes} bytes were not given back`);
   await until(() => running.logged.some(({ fields }) => fields["too_many_resets"] === 1), () => "nothing was logged");
 });
@@ -229,18 +235,17 @@ Deno.test("a client that gives up calls now and then, and one whose calls are an
 });
 
 Deno.test("a connection that never says its preface, or its settings, is closed", async () => {
-  await using running = await startGuarded({ handshakeMs: 200 });
+  await using running = await startGuarded({ handshakeMs: 1000 });
   const [host, port] = running.address.split(":");
   using silent = await Deno.connect({ hostname: host!, port: Number(port) });
   using slow = await Deno.connect({ hostname: host!, port: Number(port) });
   await slow.write(new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\n"));
   using good = await RawHttp2.open(running.address);
   for (const connection of [silent, slow]) await readToEnd(connection);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await new Promise((resolve) => setTimeout(resolve, 1300));
   equal(good.closed, false);
-  const refused = () => running.logged.reduce((sum, { fields }) => sum + Number(fields["no_handshake"] ?? 0), 0);
   // The log names them at most once in a while: on a busy machine the second may come too late for the first line.
-  await until(() => refused() >= 1, () => "nothing was logged");
+  await until(() => logged(running, "no_handshake") >= 1, () => "nothing was logged");
 });
 
 test("a TLS connection that never finishes its handshake is closed, and calls over TLS are under guard", async () => {

@@ -38,7 +38,7 @@ function isCalmed({ type, payload }: Frame): boolean {
   return type === FRAME.rstStream && payload.readUInt32BE(0) === ENHANCE_YOUR_CALM;
 }
 
-async function until(holds: () => boolean, what: () => string, ms = 5000): Promise<void> {
+async function until(holds: () => boolean, what: () => string, ms = 20_000): Promise<void> {
   for (const end = performance.now() + ms; !holds();) {
     if (performance.now() > end) throw new Error(what());
     await sleep(10);
@@ -74,8 +74,15 @@ async function startChild(...args: string[]) {
   };
 }
 
-/** The server's heap once some such conversations were had, and how much the same again, thrice, adds to it. */
-async function growth(server: Awaited<ReturnType<typeof startChild>>, converse: () => Promise<void>): Promise<number> {
+/**
+ * How much some conversations, had thrice, add to the server's heap once they were had before. What it lets go of a while
+ * later, as on a busy machine, isn't left: it is asked again until it is less than `enough`.
+ */
+async function growth(
+  server: Awaited<ReturnType<typeof startChild>>,
+  enough: number,
+  converse: () => Promise<void>,
+): Promise<number> {
   const round = async () => {
     for (let i = 0; i < 20; i++) await converse();
     await sleep(500);
@@ -83,16 +90,22 @@ async function growth(server: Awaited<ReturnType<typeof startChild>>, converse: 
   await round();
   const before = await server.heap();
   for (let i = 0; i < 3; i++) await round();
-  return await server.heap() - before;
+  let left = await server.heap() - before;
+  for (const end = performance.now() + 20_000; left >= enough && performance.now() < end;) {
+    await sleep(500);
+    left = Math.min(left, await server.heap() - before);
+  }
+  return left;
 }
 
 async function assertLetsGo(server: Awaited<ReturnType<typeof startChild>>, connect: Connect): Promise<void> {
-  const stalled = await growth(server, async () => {
+  const enough = 3_000_000;
+  const stalled = await growth(server, enough, async () => {
     using raw = await connect();
     await stall(raw, 100);
     await raw.waitFor(({ type, streamId }) => type === FRAME.headers && streamId === 199);
   });
-  ok(stalled < 3_000_000, `6,000 answers that nobody took left ${stalled} bytes`);
+  ok(stalled < enough, `6,000 answers that nobody took left ${stalled} bytes`);
 }
 
 Deno.test("answers that nobody took leave nothing behind when their connection vanishes", async () => {
@@ -116,7 +129,7 @@ async function overTls(): Promise<void> {
 
 Deno.test("a connection that has vanished leaves next to nothing behind", async () => {
   await using server = await startChild();
-  const left = await growth(server, async () => {
+  const left = await growth(server, 60 * 1500, async () => {
     using raw = await RawHttp2.open(`127.0.0.1:${server.port}`);
     await raw.waitFor(({ type }) => type === FRAME.settings);
   });
@@ -141,7 +154,7 @@ Deno.test("an answer that is larger than the budget is given to whoever takes it
 });
 
 Deno.test("an answer that nobody takes in time is reset, and its connection goes on", async () => {
-  await using running = await startGuarded({ answerMs: 200 });
+  await using running = await startGuarded({ answerMs: 1000 });
   using raw = await RawHttp2.open(running.address);
   await stall(raw, 1);
   ok(await raw.waitFor(isCalmed));

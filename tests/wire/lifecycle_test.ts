@@ -18,7 +18,7 @@ Deno.test("pings keep an idle connection, however often they come", async () => 
   using admin = AdminHttp.of(server);
   const token = await admin.issue("alice");
   // What every 10 s does in a minute, every 20 ms does in a second: no count of pings ends the connection.
-  const pings = { "grpc.keepalive_time_ms": 20, "grpc.keepalive_timeout_ms": 1000 };
+  const pings = { "grpc.keepalive_time_ms": 20, "grpc.keepalive_timeout_ms": 20_000 };
   using vault = VaultClient.of(server, { ...pings, "grpc.keepalive_permit_without_calls": 1 });
   equal((await vault.manifest(token)).code, status.OK);
   const channel = vault.channel.getChannel();
