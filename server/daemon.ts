@@ -61,6 +61,7 @@ import { tracedAudit } from "./tracing/traced_audit.ts";
 import { ProcessFacts } from "./process_facts.ts";
 import { loadEnvectorKey, loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import { readSources, type Sources } from "./sources.ts";
+import { giveBackLater } from "./start_garbage.ts";
 import { systemdEnvironment, SystemdNotifier } from "./systemd.ts";
 import { watchCertificateEnds } from "./tls_watch.ts";
 import { assertWorkersPossible } from "./workers.ts";
@@ -173,7 +174,7 @@ export class Daemon {
     await this.#announce(facts);
     if (this.#config.dev) await this.#makeDemoUser(vault);
     await this.#notifier.ready();
-    this.#undo.push(() => void (facts.ready = false));
+    this.#undo.push(() => void (facts.ready = false), giveBackLater());
   }
 
   /** Waits for the signal to stop; returns the exit code. */

@@ -29,8 +29,10 @@ const PERMISSIONS = [
  *
  * The bundle is not minified: the minifier takes a `using` whose variable is read once for a constant, and what it should
  * close stays open.
+ *
+ * `--expose-gc` is for `server/start_garbage.ts`.
  */
-const SHAPE = ["--bundle", "--no-code-cache", "--unstable-net", "--unstable-worker-options"];
+const SHAPE = ["--bundle", "--no-code-cache", "--unstable-net", "--unstable-worker-options", "--v8-flags=--expose-gc"];
 
 /** Where `server/native_libraries.ts` looks for them inside the program. */
 const NATIVE = "dist/native";
