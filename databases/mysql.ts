@@ -31,16 +31,14 @@ const NOT_IN_THE_CLEAR = "MYSQL_CLEAR_PASSWORD_NOT_ENABLED";
 const SYNTAX_ERROR = 1064;
 const NO_SUCH_ACCOUNT = 1396;
 const HOSTS = "SELECT Host AS host FROM mysql.user WHERE User = ?";
+const ENDING = "SELECT DISTINCT User AS name FROM mysql.user WHERE RIGHT(User, ?) = ?";
 const SESSIONS = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?";
 
 /** Servers of MySQL's kind. */
 export const mysqlPlugin: DatabasePlugin = {
   names: ["mysql-database-plugin", ...SHORT_NAMES],
   maxUsernameLength: (name) => SHORT_NAMES.has(name) ? 16 : 32,
-  usernameTemplate: (name) =>
-    SHORT_NAMES.has(name)
-      ? '{{ printf "v-%s-%s" (.UserName | truncate 3) (random 10) }}'
-      : '{{ printf "v-%s-%s" (.UserName | truncate 16) (random 13) }}',
+  usernameParts: (name) => SHORT_NAMES.has(name) ? { user: 3, random: 10 } : { user: 16, random: 13 },
   passwordRotation: ["ALTER USER '{{username}}'@'%' IDENTIFIED BY '{{password}}'"],
   renewal: [],
   passwordInSql: (password) => password,
@@ -80,6 +78,15 @@ class MysqlServer implements DatabaseServer {
   async hasAccount(username: string): Promise<boolean | undefined> {
     const hosts = await this.#use((session) => hostsOf(session, username));
     return hosts === undefined ? undefined : hosts.length > 0;
+  }
+
+  accountsEnding(end: string): Promise<readonly string[] | undefined> {
+    return this.#use((session) =>
+      whereAllowed(async () => {
+        const rows = await session.query(ENDING, [end.length, end]);
+        return rows.map(({ name }) => String(name));
+      })
+    );
   }
 
   end(username: string, statements: readonly string[]): Promise<EndedAccount> {
@@ -223,10 +230,17 @@ async function runAll(session: Session, statements: readonly string[]): Promise<
 }
 
 /** The hosts that an account may come from; undefined where the right to look is missing. */
-async function hostsOf(session: Session, username: string): Promise<string[] | undefined> {
-  try {
+function hostsOf(session: Session, username: string): Promise<string[] | undefined> {
+  return whereAllowed(async () => {
     const rows = await session.query(HOSTS, [username]);
     return rows.map(({ host }) => String(host));
+  });
+}
+
+/** What somebody finds out; undefined where the right to is missing. */
+async function whereAllowed<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
   } catch (error) {
     if (NO_RIGHT.has(numberOf(error))) return undefined;
     throw error;

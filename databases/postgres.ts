@@ -31,7 +31,7 @@ const SESSION_END_MS = 5000;
 export const postgresPlugin: DatabasePlugin = {
   names: ["postgresql-database-plugin"],
   maxUsernameLength: () => 63,
-  usernameTemplate: () => '{{ printf "v-%s-%s" (.UserName | truncate 16) (random 20) }}',
+  usernameParts: () => ({ user: 16, random: 20 }),
   passwordRotation: [`ALTER ROLE "{{username}}" WITH PASSWORD '{{password}}'`],
   passwordInSql: (password, { passwordAuthentication }) =>
     passwordAuthentication === "password" ? password : scramVerifier(password),
@@ -71,6 +71,13 @@ class PostgresServer implements DatabaseServer {
 
   async hasAccount(username: string): Promise<boolean> {
     return (await this.#ask((sql) => sql`SELECT 1 FROM pg_roles WHERE rolname = ${username}`)).length > 0;
+  }
+
+  async accountsEnding(end: string): Promise<readonly string[]> {
+    const rows = await this.#ask((sql) =>
+      sql`SELECT rolname AS name FROM pg_roles WHERE right(rolname::text, ${end.length}::int) = ${end}`
+    );
+    return rows.map((row) => String(row["name"]));
   }
 
   async end(username: string, statements: readonly string[]): Promise<EndedAccount> {

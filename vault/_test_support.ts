@@ -90,6 +90,7 @@ export class TestVault {
   /** Stops as the process does when it is killed: nothing more is written. */
   async kill(): Promise<void> {
     this.#isOpen = false;
+    await this.store.close();
     this.vault.engine.close();
     this.vault.keyRing.close();
     await this.vault.files.abandon();

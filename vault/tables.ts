@@ -33,6 +33,7 @@ export const TABLE_KINDS: readonly TableKind[] = [
   "database_role",
   "database_static_role",
   "lease",
+  "spare_account",
   "password_policy",
 ];
 

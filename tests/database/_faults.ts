@@ -31,6 +31,7 @@ function faulty(server: DatabaseServer, faults: Faults): DatabaseServer {
       if (faults.run === "after") throw new Error("cut off");
     },
     hasAccount: (username) => server.hasAccount(username),
+    accountsEnding: (end) => server.accountsEnding(end),
     end: (username, statements) => server.end(username, statements),
     close: () => server.close(),
   };

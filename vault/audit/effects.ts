@@ -39,6 +39,7 @@ const BOOKKEEPING: ReadonlySet<string> = new Set([
   "file",
   "file_change",
   "revocation",
+  "spare_account",
   "meta",
 ]);
 

@@ -10,6 +10,8 @@ import { VaultError } from "../errors.ts";
 import { quoteName } from "../names.ts";
 import type { LeaseRecord } from "../storage/database_records.ts";
 import type { DatabaseConnections } from "./connections.ts";
+import type { OpenConnection } from "./open_connection.ts";
+import type { EndedAccount } from "./ports.ts";
 import { filled } from "./statements.ts";
 
 /** What the operator is told where a server wouldn't let us end sessions. */
@@ -24,13 +26,17 @@ export class DatabaseAccounts implements AccountBackend {
   }
 
   end({ mountAccessor, account }: LeaseRecord): Promise<EndedLease> {
-    const { connection, username, revocation, place } = account;
+    const { connection, revocation, place } = account;
     return this.#connections.use(mountAccessor, connection, async (open) => {
-      const statements = filled(revocation, { username });
-      const { wasThere, hasEndedSessions } = await open.ask("revoke", [], (server) => server.end(username, statements));
+      const ended: EndedAccount[] = [];
+      for (const username of await usernamesOf(account, open)) {
+        const statements = filled(revocation, { username });
+        ended.push(await open.ask("revoke", [], (server) => server.end(username, statements)));
+      }
+      const wasThere = ended.some((one) => one.wasThere);
       // Where the connection leads elsewhere by now, that the account isn't there says nothing.
       if (!wasThere && open.place !== place) throw movedAway(connection, place, open.place);
-      return { wasThere, warnings: hasEndedSessions ? [] : [SESSIONS_LEFT] };
+      return { wasThere, warnings: ended.every((one) => one.hasEndedSessions) ? [] : [SESSIONS_LEFT] };
     });
   }
 
@@ -42,6 +48,19 @@ export class DatabaseAccounts implements AccountBackend {
       await open.ask("renew", [], (server) => server.run(filled(statements, { username, expiresAt })));
     });
   }
+}
+
+/** Where only the end of a name is known, whoever of our accounts is called so. */
+async function usernamesOf(
+  { username, isNameEnd }: LeaseRecord["account"],
+  open: OpenConnection,
+): Promise<readonly string[]> {
+  if (!isNameEnd) return [username];
+  const found = await open.ask("look", [], (server) => server.accountsEnding(username));
+  if (found !== undefined) return found.filter((name) => name.startsWith("v-") && name.endsWith(username));
+  throw new VaultError("upstream_failed", "the connection's account has no right to look for accounts", {
+    hint: "give it the right to read mysql.user",
+  });
 }
 
 function movedAway(connection: string, before: string, now: string): VaultError {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { asVaultError, VaultError } from "../errors.ts";
+import { VaultError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { MountTable } from "../mounts/mount_table.ts";
@@ -16,15 +16,15 @@ import { ownerOfCaller } from "../service_tokens/minting.ts";
 import type { DatabaseRoleRecord, LeaseRecord } from "../storage/database_records.ts";
 import type { MountRecord } from "../storage/identity_records.ts";
 import { isAllowedRole } from "./allowed_roles.ts";
-import type { ConnectionDetails } from "./connection_details.ts";
+import { AccountMaking } from "./account_making.ts";
 import type { DatabaseConnections } from "./connections.ts";
+import { leaseIdOf } from "./lease_ids.ts";
 import type { OpenConnection } from "./open_connection.ts";
 import { randomText } from "./random_text.ts";
 import type { DatabaseRoles } from "./roles.ts";
-import { filled } from "./statements.ts";
+import type { SpareAccounts } from "./spare_accounts.ts";
 import { assertAccountName, parseUsernameTemplate } from "./username_template.ts";
 
-const LEASE_ID_CHARACTERS = 24;
 /** An account that would end with the answer isn't made at all. */
 const LAST_USE = "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.";
 
@@ -37,6 +37,7 @@ export interface CredentialSurroundings {
   readonly connections: DatabaseConnections;
   readonly roles: DatabaseRoles;
   readonly leases: Leases;
+  readonly spares: SpareAccounts;
   /** Whether the token that made a request is still good. */
   isStillLive(caller: ApiCaller): boolean;
 }
@@ -61,9 +62,11 @@ interface Lifetime {
 /** Issues accounts. */
 export class DatabaseCredentials {
   readonly #in: CredentialSurroundings;
+  readonly #making: AccountMaking;
 
   constructor(surroundings: CredentialSurroundings) {
     this.#in = surroundings;
+    this.#making = new AccountMaking(surroundings.leases, surroundings.spares);
   }
 
   /**
@@ -92,42 +95,16 @@ export class DatabaseCredentials {
     caller: ApiCaller,
   ): Promise<IssuedCredentials> {
     const lifetime = this.#lifetimeOf(mount, role, caller);
-    const username = this.#usernameOf(open, role, caller);
-    const password = this.#in.connections.passwordFor(role.passwordPolicy ?? open.record.passwordPolicy);
-    if (hasOwnTemplate(open)) await assertUnknown(open, username);
+    const { connections, leases, isStillLive, spares } = this.#in;
+    const password = connections.passwordFor(role.passwordPolicy ?? open.record.passwordPolicy);
+    // From here on nothing is refused before the store and the server are asked: a spare that is taken is used.
+    leases.assertRoom(ownerOfCaller(caller));
+    const spare = spares.take({ open, role, mount });
+    const username = this.#usernameOf(open, role, caller, spare);
+    if (open.ownTemplate !== undefined) await assertUnknown(open, username);
     const lease = this.#leaseOf(open, mount, name, role, caller, username, lifetime);
-    await this.#in.leases.intend(lease, () => this.#in.isStillLive(caller));
-    await this.#make(open, role, lease, password);
-    if (!this.#in.leases.made(lease)) throw new VaultError("permission_denied", "permission denied");
+    await this.#making.make({ open, role, mount, lease, password, spare, isStillLive: () => isStillLive(caller) });
     return { leaseId: lease.id, ttl: lifetime.ttl, username, password, warnings: lifetime.warnings };
-  }
-
-  async #make(open: OpenConnection, role: DatabaseRoleRecord, lease: LeaseRecord, password: string): Promise<void> {
-    try {
-      const inSql = await open.passwordInSql(password);
-      const values = { username: lease.account.username, password: inSql, expiresAt: lease.expiresAt };
-      await open.ask("create", [password, inSql], (server) => server.run(filled(role.creation, values)));
-    } catch (error) {
-      await this.#rollBack(open, role, lease, asVaultError(error).data?.["isCertain"] !== true);
-      throw error;
-    }
-  }
-
-  /** What the operator wrote for this comes first; then whatever is left of the account goes. */
-  async #rollBack(
-    open: OpenConnection,
-    role: DatabaseRoleRecord,
-    lease: LeaseRecord,
-    isUncertain: boolean,
-  ): Promise<void> {
-    const { username } = lease.account;
-    if (role.rollback.length > 0 && !isUncertain) {
-      const statements = filled(role.rollback, { username });
-      await open.ask("roll_back", [], (server) => server.run(statements)).catch(() => {
-        // Where they fail as well, the account is dropped like any other.
-      });
-    }
-    await this.#in.leases.abandon(lease, isUncertain);
   }
 
   #roleOf(mount: MountRecord, name: string, caller: ApiCaller): DatabaseRoleRecord {
@@ -172,13 +149,17 @@ export class DatabaseCredentials {
     return { ttl, maxTtl, defaultTtl: wanted, warnings };
   }
 
-  #usernameOf({ record, plugin, details }: OpenConnection, role: DatabaseRoleRecord, caller: ApiCaller): string {
+  /** @param spare What it ends in; absent: something new. */
+  #usernameOf(open: OpenConnection, role: DatabaseRoleRecord, caller: ApiCaller, spare: string | undefined): string {
     const { identity, random, clock } = this.#in;
-    const template = parseUsernameTemplate(ownTemplateOf(details) ?? plugin.usernameTemplate(record.pluginName));
     const { displayName, entity } = caller;
-    const UserName = entity === null ? displayName || "token" : identity.nameOf(entity);
-    const username = template.render({ DisplayName: displayName, RoleName: role.name, UserName }, { random, clock });
-    assertAccountName(username, plugin.maxUsernameLength(record.pluginName));
+    const user = entity === null ? displayName || "token" : identity.nameOf(entity);
+    if (open.ownTemplate === undefined) {
+      return open.usernameFor(user, spare ?? `-${randomText(random, open.randomLength)}`);
+    }
+    const fields = { DisplayName: displayName, RoleName: role.name, UserName: user };
+    const username = parseUsernameTemplate(open.ownTemplate).render(fields, { random, clock });
+    assertAccountName(username, open.plugin.maxUsernameLength(open.record.pluginName));
     return username;
   }
 
@@ -194,7 +175,7 @@ export class DatabaseCredentials {
     const now = this.#in.clock.now();
     const { connection, revocation, renewal } = role;
     return {
-      id: `${mount.path}creds/${name}/${randomText(this.#in.random, LEASE_ID_CHARACTERS)}`,
+      id: leaseIdOf(mount, name, this.#in.random),
       mountAccessor: mount.accessor,
       tokenHash: caller.tokenHash,
       entityId: ownerOfCaller(caller),
@@ -219,12 +200,4 @@ async function assertUnknown(open: OpenConnection, username: string): Promise<vo
   throw new VaultError("upstream_failed", `there is an account ${quoteName(username)} already`, {
     hint: "have (random 10) in username_template",
   });
-}
-
-function hasOwnTemplate({ details }: OpenConnection): boolean {
-  return ownTemplateOf(details) !== undefined;
-}
-
-function ownTemplateOf({ username_template: template }: ConnectionDetails): string | undefined {
-  return typeof template === "string" && template !== "" ? template : undefined;
 }

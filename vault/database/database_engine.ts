@@ -20,6 +20,7 @@ import { DatabaseConnections } from "./connections.ts";
 import { DatabaseCredentials } from "./credentials.ts";
 import { PasswordPolicies } from "./password_policies.ts";
 import type { DatabasePlugin } from "./ports.ts";
+import { SpareAccounts } from "./spare_accounts.ts";
 import { DatabaseRoles } from "./roles.ts";
 import { DatabaseStaticRoles } from "./static_roles.ts";
 
@@ -45,6 +46,7 @@ export class DatabaseEngine {
   readonly roles: DatabaseRoles;
   readonly staticRoles: DatabaseStaticRoles;
   readonly credentials: DatabaseCredentials;
+  readonly #spares: SpareAccounts;
   readonly passwordPolicies: PasswordPolicies;
   readonly leases: Leases;
 
@@ -60,7 +62,8 @@ export class DatabaseEngine {
     this.staticRoles = new DatabaseStaticRoles({ ...around, connections });
     const leases = this.leases = new Leases(around, new DatabaseAccounts(connections), around.maxLeases);
     const isStillLive = (caller: ApiCaller) => isLive(tokens, caller);
-    this.credentials = new DatabaseCredentials({ ...around, connections, roles, leases, isStillLive });
+    const spares = this.#spares = new SpareAccounts(around);
+    this.credentials = new DatabaseCredentials({ ...around, connections, roles, leases, spares, isStillLive });
     tokens.endings.addHook((ended) => leases.planEndOfToken(ended));
     mounts.addDisableGuard("database", (mount) => this.#endLeasesOf(mount));
     mounts.addDisableHook(({ accessor }) => [
@@ -77,6 +80,7 @@ export class DatabaseEngine {
    */
   start(mayCommit: () => boolean): void {
     this.leases.endings.start(mayCommit);
+    this.#spares.start();
     inBackground("rotate_static_roles", () => this.staticRoles.start(mayCommit));
   }
 
@@ -87,7 +91,7 @@ export class DatabaseEngine {
 
   /** Stops, and lets go of every connection. */
   async close(): Promise<void> {
-    await Promise.all([this.leases.endings.close(), this.staticRoles.close()]);
+    await Promise.all([this.leases.endings.close(), this.staticRoles.close(), this.#spares.close()]);
     await this.connections.close();
   }
 

@@ -10,6 +10,7 @@ import type { DatabaseConnectionRecord } from "../storage/database_records.ts";
 import { type ConnectionDetails, settingsOf } from "./connection_details.ts";
 import { hideSecrets } from "./hide_secrets.ts";
 import type { DatabasePlugin, DatabaseServer } from "./ports.ts";
+import { cleanName } from "./username_template.ts";
 
 /** What servers are asked. */
 export type DatabaseOperation = "look" | "create" | "roll_back" | "renew" | "revoke" | "rotate" | "rotate_root";
@@ -39,6 +40,10 @@ export class OpenConnection {
   readonly record: DatabaseConnectionRecord;
   readonly plugin: DatabasePlugin;
   readonly details: ConnectionDetails;
+  /** Where its servers are. */
+  readonly place: string;
+  /** What the operator has accounts called; undefined: as we call them. */
+  readonly ownTemplate: string | undefined;
   readonly #server: DatabaseServer;
   readonly #in: OpenSurroundings;
   #users = 0;
@@ -55,12 +60,22 @@ export class OpenConnection {
     this.plugin = plugin;
     this.details = details;
     this.#in = surroundings;
-    this.#server = plugin.open(settingsOf(details));
+    const { username_template: template } = details;
+    this.ownTemplate = typeof template === "string" && template !== "" ? template : undefined;
+    const settings = settingsOf(details);
+    this.#server = plugin.open(settings);
+    this.place = plugin.targetOf(settings).place;
   }
 
-  /** Where its servers are. */
-  get place(): string {
-    return this.plugin.targetOf(settingsOf(this.details)).place;
+  /** Random characters that names which we give end in. */
+  get randomLength(): number {
+    return this.plugin.usernameParts(this.record.pluginName).random;
+  }
+
+  /** A name for a user's account: `v-`, as much of theirs as there is room for, and what it ends in. */
+  usernameFor(user: string, end: string): string {
+    const { user: length } = this.plugin.usernameParts(this.record.pluginName);
+    return `v-${cleanName(user).slice(0, length)}${end}`;
   }
 
   /** A password as it stands in statements: no less a secret, as it may be the password itself. */

@@ -39,6 +39,8 @@ export interface DatabaseServer {
   run(statements: readonly string[]): Promise<void>;
   /** Whether there is an account of this name; undefined where the right to look is missing. */
   hasAccount(username: string): Promise<boolean | undefined>;
+  /** The names of accounts that end so; undefined where the right to look is missing. */
+  accountsEnding(end: string): Promise<readonly string[] | undefined>;
   /**
    * Lets nobody in by an account any more, ends the sessions that are, and takes it away: by statements, or, where there are
    * none, by dropping it; what it owned goes to our own account then. Of an account that isn't there nothing is asked.
@@ -62,8 +64,8 @@ export interface DatabasePlugin {
   readonly names: readonly string[];
   /** Characters that a name of an account may have. */
   maxUsernameLength(pluginName: string): number;
-  /** Template of an account's name. */
-  usernameTemplate(pluginName: string): string;
+  /** The name of an account is `v-`, so many characters of the user's at most, `-`, and so many random ones. */
+  usernameParts(pluginName: string): { readonly user: number; readonly random: number };
   /** Statements that give an account another password. */
   readonly passwordRotation: readonly string[];
   /** Statements that let an account live longer; none: the server knows no such thing. */

@@ -88,8 +88,12 @@ export function assertAccountName(username: string, maxLength: number): void {
 
 /** Whatever stood in a name can't leave the quotes of a statement. */
 function cleaned({ DisplayName, RoleName, UserName }: UsernameFields): UsernameFields {
-  const clean = (name: string) => name.replace(/[^A-Za-z0-9_.-]/g, "-");
-  return { DisplayName: clean(DisplayName), RoleName: clean(RoleName), UserName: clean(UserName) };
+  return { DisplayName: cleanName(DisplayName), RoleName: cleanName(RoleName), UserName: cleanName(UserName) };
+}
+
+/** A name with dashes in place of all that means something to anybody. */
+export function cleanName(name: string): string {
+  return name.replace(/[^A-Za-z0-9_.-]/g, "-");
 }
 
 /** Recursive descent over one action; a pipeline hands its value to the next command as the last argument. */

@@ -47,6 +47,14 @@ export interface HeldLease extends LeaseSummary {
   readonly state: LeaseRecord["state"];
 }
 
+/** What is written together with a lease. */
+export interface AlongWithLease {
+  /** In the writer's turn. */
+  plan(): readonly Write[];
+  /** It is durable. */
+  written(): void;
+}
+
 /** How a revocation came out. */
 export interface Revocation {
   /** Whether it waits for what it needs. */
@@ -78,17 +86,19 @@ export class Leases {
    * {@link made} or {@link abandon} it is nobody's.
    *
    * @param isStillLive Whether its token is, asked in the writer's turn: one that ends later ends the lease.
+   * @param along What the store is to know of with it; absent: nothing.
    * @throws {VaultError} `rate_limited` where the entity has as many as it may, `permission_denied`, `storage_failed`.
    */
-  async intend(lease: LeaseRecord, isStillLive: () => boolean): Promise<void> {
-    this.#assertRoom(lease.entityId);
+  async intend(lease: LeaseRecord, isStillLive: () => boolean, along?: AlongWithLease): Promise<void> {
+    this.assertRoom(lease.entityId);
     const { beingMade } = this.index;
     beingMade.add(lease.id);
     this.#waiting.set(lease.entityId, (this.#waiting.get(lease.entityId) ?? 0) + 1);
     try {
       await this.#in.writer.join(() => {
         if (!isStillLive()) throw new VaultError("permission_denied", "permission denied");
-        return { writes: [put(lease)], result: () => {}, isPreliminary: true };
+        const more = along?.plan() ?? [];
+        return { writes: [...more, put(lease)], result: () => along?.written(), isPreliminary: true };
       });
     } catch (error) {
       beingMade.delete(lease.id);
@@ -261,20 +271,21 @@ export class Leases {
     return this.endings.planEnd(this.index.ofToken(hash));
   }
 
+  /** Refuses an entity that has as many as it may (`rate_limited`). */
+  assertRoom(entityId: string): void {
+    const held = this.index.countOf(entityId) + (this.#waiting.get(entityId) ?? 0);
+    if (entityId === "" || held < this.#maxOfEntity) return;
+    throw new VaultError("rate_limited", `at most ${this.#maxOfEntity} leases at a time`, {
+      hint: "revoke some, or let them expire",
+    });
+  }
+
   async #queue(ids: readonly string[]): Promise<Revocation> {
     await this.#in.writer.change(() => {
       const leases = ids.map((id) => this.index.get(id)).filter((lease) => lease !== undefined);
       return { writes: this.endings.planEnd(leases), result: () => {} };
     });
     return { isQueued: await this.endings.gone(ids, PATIENCE_MS) > 0, warnings: [] };
-  }
-
-  #assertRoom(entityId: string): void {
-    const held = this.index.countOf(entityId) + (this.#waiting.get(entityId) ?? 0);
-    if (entityId === "" || held < this.#maxOfEntity) return;
-    throw new VaultError("rate_limited", `at most ${this.#maxOfEntity} leases at a time`, {
-      hint: "revoke some, or let them expire",
-    });
   }
 
   #renewable(id: string, now: number): LeaseRecord {
@@ -301,7 +312,8 @@ export class Leases {
   }
 
   #held(lease: LeaseRecord): HeldLease {
-    const { mountAccessor, entityId, role, state, account: { connection, username } } = lease;
+    const { mountAccessor, entityId, role, state, account: { connection, username: name, isNameEnd } } = lease;
+    const username = isNameEnd ? `*${name}` : name;
     return { ...this.#summary(lease), mountAccessor, entityId, connection, role, username, state };
   }
 

@@ -9,6 +9,7 @@ import { VaultError } from "../errors.ts";
 import { inBackground } from "../audit/request.ts";
 import type { Clock, Logger, RandomSource } from "../ports.ts";
 import type { VaultState } from "../state.ts";
+import { planEndOfSpares } from "../database/spare_accounts.ts";
 import { RESTORED_KEY, RESTORED_TRAIL_KEY } from "../storage/restored_mark.ts";
 import type { UserTokenRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
@@ -95,6 +96,7 @@ export async function settleRollback(
     writer.change(() => ({
       writes: [
         ...how === "end_all" ? planEndOfAll(around) : how === "replay" ? replay!.plan(state, clock.now(), random) : [],
+        ...planEndOfSpares(state),
         ...unmark(state),
       ],
       result: () => {},

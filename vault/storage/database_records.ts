@@ -84,10 +84,18 @@ export interface LeaseRecord {
     /** Where the connection led. */
     readonly place: string;
     readonly username: string;
+    /** Only what the name ends in is known, for it was set aside before anybody asked for an account. */
+    readonly isNameEnd?: true;
     readonly revocation: readonly string[];
     readonly renewal: readonly string[];
   };
 }
+
+/**
+ * What a name that is set aside ends in, as the lease that it becomes where nobody knows whether an account was made of that
+ * name. Key: that end.
+ */
+export type SpareAccountRecord = LeaseRecord;
 
 /** One password policy. Key: its name. */
 export interface PasswordPolicyRecord {
@@ -101,5 +109,6 @@ export interface DatabaseRecords {
   readonly database_role: DatabaseRoleRecord;
   readonly database_static_role: DatabaseStaticRoleRecord;
   readonly lease: LeaseRecord;
+  readonly spare_account: SpareAccountRecord;
   readonly password_policy: PasswordPolicyRecord;
 }
