@@ -142,5 +142,8 @@ function withOwnerOnlyMask<T>(bind: () => T): T {
 
 function cannotListen(where: string, cause: unknown): VaultError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new VaultError("config_invalid", `The admin API can't listen on ${where}: ${why}`, { cause });
+  return new VaultError("config_invalid", `The admin API can't listen on ${where}: ${why}`, {
+    hint: "stop the program that uses it, or give another one, by --admin-addr or --admin-socket",
+    cause,
+  });
 }

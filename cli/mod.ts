@@ -39,7 +39,7 @@ import { addGroupExamples, pathOf } from "./command_pages.ts";
 import { errorJson, errorText } from "./format.ts";
 import { type Io, OutputClosed, processIo } from "./io.ts";
 import { type CliContext, type CommanderOutput, createRoot, type Root } from "./program.ts";
-import { usageError } from "./usage.ts";
+import { isVersionOfCommand, usageError } from "./usage.ts";
 
 export type { Io } from "./io.ts";
 
@@ -105,7 +105,7 @@ export function createProgram(context: CliContext, output: CommanderOutput): Roo
 /** Help and the version also end by being thrown. */
 async function end(thrown: unknown, args: readonly string[], root: Root, io: Io, output: CommanderOutput) {
   if (thrown instanceof OutputClosed) return 0;
-  if (thrown instanceof CommanderError && thrown.exitCode === 0) {
+  if (thrown instanceof CommanderError && thrown.exitCode === 0 && !isVersionOfCommand(thrown, args, root)) {
     await io.out(output.out);
     return 0;
   }

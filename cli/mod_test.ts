@@ -264,8 +264,17 @@ function leafCommands(command: CommandUnknownOpts | Command, path: readonly stri
 Deno.test("version asks no server, and --json makes it JSON", async () => {
   match((await runWith(fakeIo(), ["version"])).stdout, /^runevault [0-9.]+ \(deno [0-9.]+\)\n$/);
   match((await runWith(fakeIo(), ["--version"])).stdout, /^runevault [0-9.]+\n$/);
+  match((await runWith(fakeIo(), ["--json", "--version"])).stdout, /^runevault [0-9.]+\n$/);
   const { version, runtime } = JSON.parse((await runWith(fakeIo(), ["version", "--json"])).stdout);
   match(`${version} ${runtime}`, /^[0-9.]+ deno [0-9.]+$/);
+});
+
+Deno.test("--version beside a command is refused: it would leave the command undone, and say that all is well", async () => {
+  for (const flag of ["--version", "-V"]) {
+    const { code, stdout, stderr } = await runWith(fakeIo(), ["secret", "retire", flag, "1"]);
+    deepEqual([code, stdout], [2, ""]);
+    match(stderr, /'--version' prints the version of the program.*\nhint: .*runevault secret retire --help/);
+  }
 });
 
 Deno.test("rewrap sends envelopes in batches and keeps their order and form", async () => {

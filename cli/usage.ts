@@ -9,9 +9,19 @@ import { VaultError } from "../vault/errors.ts";
 
 const SUGGESTION = /\n\(Did you mean (.+)\?\)$/;
 
+/** Whether a command was given `--version`, as if it had one: commander would leave it undone, and end well. */
+export function isVersionOfCommand(
+  { code }: CommanderError,
+  args: readonly string[],
+  root: CommandUnknownOpts,
+): boolean {
+  return code === "commander.version" && commandNamed(args, root) !== root;
+}
+
 /** Turns what commander threw (`error: unknown command 'tokn'` and a suggestion) into an error with a hint. */
 export function usageError(thrown: CommanderError, args: readonly string[], root: CommandUnknownOpts): VaultError {
   const command = commandNamed(args, root);
+  if (thrown.code === "commander.version") return versionOf(command);
   const unknown = thrown.code === "commander.missingMandatoryOptionValue" ? unknownFlag(args, command) : undefined;
   if (unknown !== undefined) return unknownOption(unknown, command);
   const suggestion = SUGGESTION.exec(thrown.message)?.[1];
@@ -39,6 +49,11 @@ function unknownFlag(args: readonly string[], command: CommandUnknownOpts): stri
 function unknownOption(flag: string, command: CommandUnknownOpts): VaultError {
   const own = command.options.map((option) => option.long).join(", ");
   return new VaultError("usage", `Unknown option '${flag}'`, { hint: `${pathOf(command)} takes ${own}` });
+}
+
+function versionOf(command: CommandUnknownOpts): VaultError {
+  const message = "'--version' prints the version of the program, and stands alone";
+  return new VaultError("usage", message, { hint: `see \`${pathOf(command)} --help\`` });
 }
 
 function flagsOf(command: CommandUnknownOpts): string[] {

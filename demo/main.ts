@@ -22,10 +22,15 @@ function say(line: string): void {
 
 /** Shows a command, runs it, shows what it printed. */
 async function runevault(server: StartedServer, ...args: string[]): Promise<string> {
-  say(`\n$ runevault ${args.join(" ")}`);
+  say(`\n$ runevault ${args.map(quoted).join(" ")}`);
   const { stdout, stderr } = await runProgram([...args, "--data-dir", server.dataDir]);
   say((stdout + stderr).trimEnd());
   return stdout;
+}
+
+/** As a shell wants it. */
+function quoted(arg: string): string {
+  return /^[\w./:=,@-]+$/.test(arg) ? arg : `'${arg}'`;
 }
 
 async function issue(server: StartedServer, user: string): Promise<string> {

@@ -100,7 +100,7 @@ Deno.test("a listener that is off is null, and the others work", async () => {
   equal((await vault.manifest(await admin.issue("alice"))).code, status.OK);
 });
 
-Deno.test("a port that is taken stops the start with 78 and the address", async () => {
+Deno.test("a port that is taken stops the start with 78, the address and the flag", async () => {
   await using server = await StartedServer.start();
   for (
     const [flag, address] of [["--grpc-addr", "grpc"], ["--metrics-addr", "metrics"], [
@@ -112,7 +112,7 @@ Deno.test("a port that is taken stops the start with 78 and the address", async 
     const taken = server.addresses[address]!;
     const { code, log } = await StartedServer.refused({ dataDir: folder.path, args: [flag, taken] });
     equal(code, 78, flag);
-    ok(log.includes(taken), log);
+    ok(log.includes(taken) && log.includes(flag), log);
   }
 });
 
