@@ -4,7 +4,7 @@
  * @module
  */
 
-import mysql from "mysql2/promise";
+import type mysql from "mysql2/promise";
 import type {
   ConnectionSettings,
   ConnectionTarget,
@@ -12,6 +12,7 @@ import type {
   DatabaseServer,
   EndedAccount,
 } from "../vault/database/ports.ts";
+import { LateServer } from "./late_server.ts";
 import { isUnreached } from "./reached.ts";
 import { hideMysqlPasswords, type MysqlAddress, mysqlPasswordsIn, readMysqlUrl } from "./mysql_url.ts";
 
@@ -43,7 +44,10 @@ export const mysqlPlugin: DatabasePlugin = {
   renewal: [],
   passwordInSql: (password) => password,
   verifyPrefix: "error verifying - ping: ",
-  open: (settings) => new MysqlServer(settings),
+  open: (settings) => {
+    const address = readMysqlUrl(settings);
+    return new LateServer(async () => new MysqlServer((await import("mysql2/promise")).default, settings, address));
+  },
   targetOf,
   passwordsIn: mysqlPasswordsIn,
   withoutPasswords: hideMysqlPasswords,
@@ -54,6 +58,7 @@ export const mysqlPlugin: DatabasePlugin = {
 type Row = Readonly<Record<string, unknown>>;
 
 class MysqlServer implements DatabaseServer {
+  readonly #driver: typeof mysql;
   readonly #settings: ConnectionSettings;
   readonly #address: MysqlAddress;
   #pool: mysql.Pool;
@@ -61,9 +66,10 @@ class MysqlServer implements DatabaseServer {
   /** Whether our account sees everybody's sessions; asked once. */
   #seesSessions: boolean | undefined;
 
-  constructor(settings: ConnectionSettings) {
+  constructor(driver: typeof mysql, settings: ConnectionSettings, address: MysqlAddress) {
+    this.#driver = driver;
     this.#settings = settings;
-    this.#address = readMysqlUrl(settings);
+    this.#address = address;
     this.#pool = this.#open();
   }
 
@@ -179,7 +185,7 @@ class MysqlServer implements DatabaseServer {
   #open(): mysql.Pool {
     const { user, password, places, database } = this.#address;
     const ssl = tlsOf(this.#settings, this.#address);
-    return mysql.createPool({
+    return this.#driver.createPool({
       ...places[this.#place]!,
       user,
       password,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import postgres from "postgres";
+import type postgres from "postgres";
 import type {
   ConnectionSettings,
   ConnectionTarget,
@@ -12,6 +12,7 @@ import type {
   DatabaseServer,
   EndedAccount,
 } from "../vault/database/ports.ts";
+import { LateServer } from "./late_server.ts";
 import { isUnreached } from "./reached.ts";
 import { scramVerifier } from "./scram.ts";
 import { hidePostgresPasswords, type PostgresAddress, postgresPasswordsIn, readPostgresUrl } from "./postgres_url.ts";
@@ -37,7 +38,10 @@ export const postgresPlugin: DatabasePlugin = {
     passwordAuthentication === "password" ? password : scramVerifier(password),
   renewal: [`ALTER ROLE "{{username}}" VALID UNTIL '{{expiration}}'`],
   verifyPrefix: "error verifying connection: ",
-  open: (settings) => new PostgresServer(settings),
+  open: (settings) => {
+    const address = readPostgresUrl(settings);
+    return new LateServer(async () => new PostgresServer((await import("postgres")).default, settings, address));
+  },
   targetOf,
   passwordsIn: postgresPasswordsIn,
   withoutPasswords: hidePostgresPasswords,
@@ -46,14 +50,16 @@ export const postgresPlugin: DatabasePlugin = {
 };
 
 class PostgresServer implements DatabaseServer {
+  readonly #driver: typeof postgres;
   readonly #settings: ConnectionSettings;
   readonly #address: PostgresAddress;
   #sql: postgres.Sql;
 
-  constructor(settings: ConnectionSettings) {
+  constructor(driver: typeof postgres, settings: ConnectionSettings, address: PostgresAddress) {
+    this.#driver = driver;
     this.#settings = settings;
-    this.#address = readPostgresUrl(settings);
-    this.#sql = open(settings, this.#address);
+    this.#address = address;
+    this.#sql = open(driver, settings, address);
   }
 
   async ping(): Promise<void> {
@@ -160,12 +166,12 @@ class PostgresServer implements DatabaseServer {
 
   /** The driver connects without end where a connection broke during a query and the server refuses the next one. */
   #startOver(sql: postgres.Sql, timeout: number): void {
-    if (sql === this.#sql) this.#sql = open(this.#settings, this.#address);
+    if (sql === this.#sql) this.#sql = open(this.#driver, this.#settings, this.#address);
     void sql.end({ timeout }).catch(() => {});
   }
 }
 
-function open(settings: ConnectionSettings, address: PostgresAddress): postgres.Sql {
+function open(driver: typeof postgres, settings: ConnectionSettings, address: PostgresAddress): postgres.Sql {
   const options = {
     host: [...address.hosts],
     port: [...address.ports],
@@ -189,7 +195,7 @@ function open(settings: ConnectionSettings, address: PostgresAddress): postgres.
     },
   };
   // The types know no lists of hosts, which the driver tries in turn.
-  return postgres(options as unknown as postgres.Options<Record<string, never>>);
+  return driver(options as unknown as postgres.Options<Record<string, never>>);
 }
 
 function targetOf(settings: ConnectionSettings): ConnectionTarget {
