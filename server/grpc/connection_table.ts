@@ -13,6 +13,7 @@ import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { plainAddress } from "./call_names.ts";
 import { Crowds, type Guest } from "./connection_crowds.ts";
+import { SESSIONS_A_TURN } from "./first_bytes.ts";
 import type { PeerAccount, UnauthenticatedBudget } from "./unauthenticated_budget.ts";
 
 /** Places before anybody asked how many there could be: few enough for a limit of 1024 descriptors. */
@@ -20,10 +21,15 @@ export const FIRST_PLACES = 128;
 /** A connection costs some 25 to 90 KiB even when nothing is sent on it. */
 export const MOST_PLACES = 4096;
 /**
- * Descriptors left to others: some 850 for the HTTP ports, files of the store, and the 128 connections that the runtime
- * may accept before it is told that there is no place.
+ * Connections that speak HTTP/2 and are closed for others in one turn of the event loop: each has its descriptor for one or two
+ * more turns, and newcomers could come faster than they go.
  */
-export const DESCRIPTORS_LEFT_TO_OTHERS = 1030;
+const SESSIONS_CLOSED_A_TURN = SESSIONS_A_TURN;
+/**
+ * Descriptors left to others: some 850 for the HTTP ports, files of the store, connections that are being closed, and the
+ * 128 that the runtime may accept before it is told that there is no place.
+ */
+export const DESCRIPTORS_LEFT_TO_OTHERS = 1030 + 2 * SESSIONS_CLOSED_A_TURN;
 /** How long a "no more descriptors" is believed. */
 const ASK_AGAIN_MS = 60_000;
 /**
@@ -80,6 +86,8 @@ export class ConnectionTable {
   readonly #bySession = new WeakMap<Http2Session, Entry>();
   readonly #crowds = new Crowds<Entry>();
   #places: number;
+  /** Sessions that were closed in this turn to make room. */
+  #sessionsClosed = 0;
   #askAgainAt: number;
   /** Turns of the event loop, counted only as long as somebody is new. */
   #turn = 0;
@@ -103,6 +111,7 @@ export class ConnectionTable {
 
   /** Takes in a socket that was just accepted; false: there was no place for it, and it is closed. */
   accept(socket: Socket): boolean {
+    this.#countTurns();
     const peerAddress = plainAddress(socket.remoteAddress ?? "unknown");
     const account = this.#ports.budget.join(peerAddress);
     if (!this.#hasPlaceFor(account)) {
@@ -171,6 +180,9 @@ export class ConnectionTable {
     this.#entries.set(key, entry);
     this.#crowds.add(entry);
     entry.socket.once("close", () => this.#remove(key, entry));
+  }
+
+  #countTurns(): void {
     const isCounting = this.#turn < this.#countUntil;
     this.#countUntil = this.#turn + CHANCE_TURNS;
     if (!isCounting) this.#countTurn();
@@ -178,6 +190,7 @@ export class ConnectionTable {
 
   #countTurn(): void {
     this.#ports.afterTurn(() => {
+      this.#sessionsClosed = 0;
       if (++this.#turn < this.#countUntil) this.#countTurn();
     });
   }
@@ -211,6 +224,7 @@ export class ConnectionTable {
       idleUntil: now - KNOWN_IDLE_MS,
     });
     if (found === undefined) return false;
+    if (found.session !== null && ++this.#sessionsClosed > SESSIONS_CLOSED_A_TURN) return false;
     this.#ports.onClosed("made_room");
     this.#close(found);
     return true;

@@ -94,11 +94,11 @@ Deno.test("ConnectionTable grows with the need while there are descriptors, up t
   deepEqual(new Set(closed), new Set(["no_place"]), "all are too young to go");
 });
 
-Deno.test("ConnectionTable leaves 1030 descriptors to others, and asks for more once a minute", () => {
-  const { table, fill, connect, asked, time } = setUp(1030 + 100);
+Deno.test("ConnectionTable leaves 1062 descriptors to others, and asks for more once a minute", () => {
+  const { table, fill, connect, asked, time } = setUp(1062 + 100);
   fill();
   for (let i = 0; i < 200; i++) connect();
-  deepEqual([table.places, asked], [228, [1158]]);
+  deepEqual([table.places, asked], [228, [1190]]);
   time.now += 60_000;
   connect();
   equal(asked.length, 2);
@@ -191,6 +191,18 @@ Deno.test("ConnectionTable lets open calls keep the connection of a stranger for
   ok(connect().destroyed);
   pass(1);
   deepEqual([connect().destroyed, all[0]!.destroyed, all[1]!.destroyed], [false, true, false]);
+});
+
+Deno.test("ConnectionTable closes 16 sessions in a turn to make room, and sockets without one as they come", () => {
+  const { connect, attach, fill, pass, endTurn } = setUp();
+  const [first, ...rest] = fill();
+  rest.forEach(attach);
+  pass(100);
+  for (let i = 0; i < 17; i++) equal(connect().destroyed, false);
+  deepEqual([first!.destroyed, rest.filter((one) => one.destroyed).length], [true, 16]);
+  ok(connect().destroyed);
+  endTurn();
+  equal(connect().destroyed, false);
 });
 
 Deno.test("ConnectionTable counts turns of the event loop only while somebody is new", () => {

@@ -21,6 +21,7 @@ import type { Logger } from "../../vault/ports.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { unlessTrue } from "./eventually.ts";
+import { FirstBytes } from "./first_bytes.ts";
 import { type CallGuard, GuardedCall, refuseOtherProtocol, refuseUnseen } from "./guarded_call.ts";
 import { DEFAULT_ANSWERS, PendingAnswers } from "./pending_answers.ts";
 import { limitResets } from "./reset_limit.ts";
@@ -77,6 +78,7 @@ interface Arrival {
 /** The guard of one gRPC server, on whatever addresses it listens. */
 export class Http2Guard {
   readonly #connections: ConnectionTable;
+  readonly #firstBytes = new FirstBytes(setImmediate);
   readonly #budget: UnauthenticatedBudget;
   readonly #answers: PendingAnswers;
   readonly #calls: CallGuard;
@@ -141,12 +143,12 @@ export class Http2Guard {
 
   /** Takes over an HTTP/2 server that has all its listeners and does not listen yet. */
   attach(server: Http2Server): void {
-    intercept(server, "connection", (socket: Socket) => {
+    intercept(server, "connection", (socket: Socket, begin) => {
       letGoWhenClosed(socket);
-      return this.#connections.accept(socket);
+      if (this.#connections.accept(socket)) this.#firstBytes.await(socket, begin);
     });
-    intercept(server, "stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      return this.#admits(stream, headers);
+    intercept(server, "stream", (stream: ServerHttp2Stream, goOn, headers: IncomingHttpHeaders) => {
+      if (this.#admits(stream, headers)) goOn();
     });
     // Answered on its headers alone, as an unknown method is: nobody will read what it goes on sending.
     server.on("stream", (stream) => {
@@ -247,11 +249,18 @@ function shareOf({ totalBytes, peerBytes }: BudgetLimits, threads: number): Budg
   return { totalBytes: totalBytes / threads, peerBytes: peerBytes / threads };
 }
 
-/** Lets those who listen for an event have it only where `admits` says so. */
-function intercept<Args extends unknown[]>(server: Http2Server, event: string, admits: (...args: Args) => boolean) {
+/** Lets those who listen for an event of a stream or socket have it only once `admit` calls what it is given. */
+function intercept<Subject, Rest extends unknown[]>(
+  server: Http2Server,
+  event: string,
+  admit: (subject: Subject, goOn: () => void, ...rest: Rest) => void,
+) {
   const inner = server.listeners(event);
   server.removeAllListeners(event);
-  server.on(event, (...args) => {
-    if (admits(...args as Args)) { for (const listener of inner) Reflect.apply(listener, server, args); }
+  server.on(event, (subject: Subject, ...rest: Rest) => {
+    const goOn = () => {
+      for (const listener of inner) Reflect.apply(listener, server, [subject, ...rest]);
+    };
+    admit(subject, goOn, ...rest);
   });
 }

@@ -41,16 +41,12 @@ export class Ground implements AsyncDisposable {
   #ended = false;
 
   private constructor(server: StartedServer, admin: AdminHttp, token: string, caPem: string | null, isLong: boolean) {
-    const secure = caPem === null ? undefined : ChannelCredentials.createSsl(Buffer.from(caPem));
-    const address = server.addresses.grpc!;
     this.server = server;
     this.admin = admin;
     this.token = token;
     this.#caPem = caPem;
     this.#margin = isLong ? MEMORY_MARGIN.long : MEMORY_MARGIN.short;
-    this.vault = secure === undefined
-      ? new VaultClient(address)
-      : new VaultClient(`localhost:${address.split(":").at(-1)}`, {}, secure);
+    this.vault = this.#connect();
   }
 
   /** Starts a server and issues a token whose calls no window ends. */
@@ -81,8 +77,25 @@ export class Ground implements AsyncDisposable {
   }
 
   /** Makes a valid call; throws unless it is answered. */
-  async call(): Promise<void> {
-    const { code, details } = await this.vault.manifest(this.token, { deadlineMs: PROBE_MS });
+  call(): Promise<void> {
+    return this.#callOn(this.vault);
+  }
+
+  /** The same on a connection of its own. */
+  async callAnew(): Promise<void> {
+    using vault = this.#connect();
+    await this.#callOn(vault);
+  }
+
+  #connect(): VaultClient {
+    const address = this.server.addresses.grpc!;
+    if (this.#caPem === null) return new VaultClient(address);
+    const secure = ChannelCredentials.createSsl(Buffer.from(this.#caPem));
+    return new VaultClient(`localhost:${address.split(":").at(-1)}`, {}, secure);
+  }
+
+  async #callOn(vault: VaultClient): Promise<void> {
+    const { code, details } = await vault.manifest(this.token, { deadlineMs: PROBE_MS });
     must(code === status.OK, `a valid call ended with ${status[code]}: ${details}\n${this.#lastLog()}`);
   }
 

@@ -19,6 +19,9 @@ interface Flood {
 
 const SMALL_FLOOD: Flood = { sockets: 2500, descriptors: 2000 };
 const LARGE_FLOOD: Flood = { sockets: 15_000, descriptors: 14_000 };
+/** Clients that connect among sockets that keep coming, and how long each may try. */
+const NEWCOMERS = 5;
+const NEWCOMER_MS = 20_000;
 /** What this process needs besides the sockets. */
 const OWN_DESCRIPTORS = 500;
 
@@ -39,30 +42,57 @@ export const idleSockets: Attack = {
 
 async function floodEach(siege: Siege, { sockets, descriptors }: Flood, doors: readonly Door[]): Promise<string> {
   await using ground = await Ground.start(siege, { under: ["prlimit", `--nofile=${descriptors}:${descriptors}`] });
-  let [slowest, calls] = [0, 0];
+  let [slowest, calls, newcomer] = [0, 0, 0];
   for (const door of doors) {
-    const besieged = await ground.besiege(() => flood(ground, door, sockets));
+    const besieged = await ground.besiege(async () => {
+      newcomer = Math.max(newcomer, await flood(ground, door, sockets));
+    });
     [slowest, calls] = [Math.max(slowest, besieged.slowestMs), calls + besieged.calls];
     await mustGoOn(ground, `the flood on ${door}`);
   }
   return `${count(sockets)} sockets on each of ${doors.length} ports, ${count(descriptors)} descriptors; ${calls} ` +
-    `valid calls answered, slowest ${slowest.toFixed(0)} ms; the other ports answered and changes were committed ` +
+    `valid calls answered, slowest ${slowest.toFixed(0)} ms; gRPC clients that came while sockets did were answered ` +
+    `within ${newcomer.toFixed(0)} ms; the other ports answered and changes were committed ` +
     `meanwhile; every port back within 5 s; at most ${Math.round(await ground.mostResident() / 1e6)} MB`;
 }
 
-async function flood(ground: Ground, door: Door, wanted: number): Promise<void> {
+/** Returns the milliseconds that a newcomer on the gRPC port took, 0 for the other ports. */
+async function flood(ground: Ground, door: Door, wanted: number): Promise<number> {
   const sockets: Deno.Conn[] = [];
   const open = async () => {
     const socket = await rawSocket(ground, door).catch(() => null);
     if (socket !== null) sockets.push(socket);
+    if (sockets.length > wanted) sockets.shift()!.close();
   };
   try {
     await crowd(wanted, 100, open);
     await answersEverywhere(ground, door);
     if (door !== "admin_socket") await change(ground, `flooded-${door}`);
     await sleep(500);
+    return door === "grpc" ? await newcomers(ground, open) : 0;
   } finally {
     for (const socket of sockets) socket.close();
+  }
+}
+
+/** Who connects while more and more sockets come is answered too; returns how long it took at most. */
+async function newcomers(ground: Ground, open: () => Promise<void>): Promise<number> {
+  let isOver = false;
+  const coming = (async () => {
+    while (!isOver) {
+      await crowd(100, 50, open);
+      // Connections that are refused at once would leave this process no time for anything else.
+      await sleep(1);
+    }
+  })();
+  try {
+    const attempts = Array.from({ length: NEWCOMERS }, () => {
+      return within(NEWCOMER_MS, "a newcomer is answered", () => ground.callAnew());
+    });
+    return Math.max(...await Promise.all(attempts));
+  } finally {
+    isOver = true;
+    await coming;
   }
 }
 

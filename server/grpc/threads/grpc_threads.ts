@@ -17,8 +17,8 @@ import type { FromThread, ThreadPlan, ToThread } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { type CallParts, type Methods, ThreadCalls, unaryMethods } from "./thread_calls.ts";
 
-/** Connections that a listener may accept before it is told that there is no place, and a thread's own descriptors. */
-const DESCRIPTORS_OF_A_THREAD = 160;
+/** What a listener may accept before it is told that there is no place, what it closes, and a thread's own descriptors. */
+const DESCRIPTORS_OF_A_THREAD = 192;
 /** A little longer than a server takes to cut what is left. */
 const STOP_MS = 12_000;
 
