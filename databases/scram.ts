@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, pbkdf2, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
+import { VaultError } from "../vault/errors.ts";
 
 const derive = promisify(pbkdf2);
 /** PostgreSQL's own. */
@@ -14,11 +15,25 @@ const ITERATIONS = 4096;
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
 
-/** `SCRAM-SHA-256$4096:salt$StoredKey:ServerKey` of an ASCII password; it has no quote. */
+/**
+ * `SCRAM-SHA-256$4096:salt$StoredKey:ServerKey` of a password; it has no quote.
+ *
+ * @throws {VaultError} `invalid_argument` for one that isn't ASCII. Servers and clients change others before they hash them
+ *   (SASLprep, RFC 4013), some clients don't, and which characters are changed stands in tables of Unicode 3.2: whoever has
+ *   one may not get in, and sending it as it is would show it to a server that was to see none.
+ */
 export async function scramVerifier(password: string, salt: Buffer = randomBytes(SALT_BYTES)): Promise<string> {
+  if (!/^[\x20-\x7e]*$/.test(password)) throw notAscii();
   const salted = await derive(password, salt, ITERATIONS, KEY_BYTES, "sha256");
   const keyed = (text: string) => createHmac("sha256", salted).update(text).digest();
   const stored = createHash("sha256").update(keyed("Client Key")).digest("base64");
   const server = keyed("Server Key").toString("base64");
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString("base64")}$${stored}:${server}`;
+}
+
+/** Nothing was asked of a server, so it is certain that nothing was done. */
+function notAscii(): VaultError {
+  const message = 'password_authentication "scram-sha-256" takes passwords of ASCII characters alone';
+  const hint = "give the password policy a charset of such, or have the connection send passwords as they are";
+  return new VaultError("invalid_argument", message, { hint, data: { isCertain: true } });
 }

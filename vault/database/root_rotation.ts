@@ -27,10 +27,10 @@ export class RootRotation {
   async rotate(open: OpenConnection, password: string): Promise<void> {
     const { record, plugin } = open;
     const username = rotatable(open);
+    const inSql = await open.passwordInSql(password);
     const sealedPending = this.#records.sealPending(record, password);
     await this.#records.update(record, (present) => ({ ...present, sealedPending }));
     const given = record.rootRotationStatements;
-    const inSql = await open.passwordInSql(password);
     const statements = filled(given.length > 0 ? given : plugin.passwordRotation, { username, password: inSql });
     try {
       await open.ask("rotate_root", [password, inSql], (server) => server.run(statements));
