@@ -13,27 +13,20 @@ import type {
   EndedAccount,
 } from "../vault/database/ports.ts";
 import { LateServer } from "./late_server.ts";
+import { accountsEnding, endAccount, hostsOf, type SeenRights } from "./mysql_accounts.ts";
+import { isAnswer, runAll, Session } from "./mysql_session.ts";
 import { isUnreached } from "./reached.ts";
 import { hideMysqlPasswords, type MysqlAddress, mysqlPasswordsIn, readMysqlUrl } from "./mysql_url.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const QUERY_TIMEOUT_MS = 30_000;
 /** Plugins for servers whose names have 16 characters. */
 const SHORT_NAMES = new Set([
   "mysql-legacy-database-plugin",
   "mysql-rds-database-plugin",
   "mysql-aurora-database-plugin",
 ]);
-/** Not allowed to look into `mysql.user`, or to lock accounts. */
-const NO_RIGHT = new Set([1044, 1142, 1227, 1370]);
-const NO_SUCH_THREAD = 1094;
 /** The driver's word for a server that asks for what {@link isUnheard} doesn't allow. */
 const NOT_IN_THE_CLEAR = "MYSQL_CLEAR_PASSWORD_NOT_ENABLED";
-const SYNTAX_ERROR = 1064;
-const NO_SUCH_ACCOUNT = 1396;
-const HOSTS = "SELECT Host AS host FROM mysql.user WHERE User = ?";
-const ENDING = "SELECT DISTINCT User AS name FROM mysql.user WHERE RIGHT(User, ?) = ?";
-const SESSIONS = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?";
 
 /** Servers of MySQL's kind. */
 export const mysqlPlugin: DatabasePlugin = {
@@ -55,16 +48,13 @@ export const mysqlPlugin: DatabasePlugin = {
   messageOf,
 };
 
-type Row = Readonly<Record<string, unknown>>;
-
 class MysqlServer implements DatabaseServer {
   readonly #driver: typeof mysql;
   readonly #settings: ConnectionSettings;
   readonly #address: MysqlAddress;
   #pool: mysql.Pool;
   #place = 0;
-  /** Whether our account sees everybody's sessions; asked once. */
-  #seesSessions: boolean | undefined;
+  readonly #rights: SeenRights = {};
 
   constructor(driver: typeof mysql, settings: ConnectionSettings, address: MysqlAddress) {
     this.#driver = driver;
@@ -87,65 +77,15 @@ class MysqlServer implements DatabaseServer {
   }
 
   accountsEnding(end: string): Promise<readonly string[] | undefined> {
-    return this.#use((session) =>
-      whereAllowed(async () => {
-        const rows = await session.query(ENDING, [end.length, end]);
-        return rows.map(({ name }) => String(name));
-      })
-    );
+    return this.#use((session) => accountsEnding(session, end));
   }
 
   end(username: string, statements: readonly string[]): Promise<EndedAccount> {
-    return this.#use(async (session) => {
-      const locked = await this.#lockAtOnce(session, username) ?? await this.#lockOut(session, username);
-      if (locked === undefined) return { wasThere: false, hasEndedSessions: true };
-      let hasEndedSessions = locked.sessions !== undefined;
-      for (const { id } of locked.sessions ?? []) {
-        hasEndedSessions = await kill(session, Number(id)) && hasEndedSessions;
-      }
-      if (statements.length > 0) await runAll(session, statements);
-      else await session.query(`DROP USER IF EXISTS ${locked.names}`, locked.values);
-      return { wasThere: true, hasEndedSessions };
-    });
+    return this.#use((session) => endAccount(session, username, statements, this.#rights));
   }
 
   async close(): Promise<void> {
     await this.#pool.end();
-  }
-
-  /**
-   * Looks for an account, locks it and asks for its sessions in one message, taking it to be where accounts are made by
-   * default; undefined where it isn't, and where the server or our rights don't allow that.
-   */
-  async #lockAtOnce(session: Session, username: string): Promise<LockedAccount | undefined> {
-    if (!this.#seesSessions) return undefined;
-    const account = accountAt(username, ["%"]);
-    const lock = `ALTER USER IF EXISTS ${account.names} ACCOUNT LOCK`;
-    try {
-      const [hosts, , sessions] = await session.queryAll([HOSTS, lock, SESSIONS], [
-        username,
-        ...account.values,
-        username,
-      ]);
-      return hosts!.length === 1 && hosts![0]!["host"] === "%" ? { ...account, sessions: sessions! } : undefined;
-    } catch (error) {
-      if (!isUnlockable(error)) throw error;
-      return undefined;
-    }
-  }
-
-  /** The same in as many messages as it takes; undefined where there is no such account. */
-  async #lockOut(session: Session, username: string): Promise<LockedAccount | undefined> {
-    // Where we may not look, it is taken to be where accounts are made by default.
-    const hosts = await hostsOf(session, username) ?? ["%"];
-    if (hosts.length === 0) return undefined;
-    const account = accountAt(username, hosts);
-    this.#seesSessions ??= await maySeeSessions(session);
-    if (this.#seesSessions) {
-      return { ...account, sessions: await lockedSessions(session, username, account) };
-    }
-    await lock(session, account);
-    return { ...account, sessions: undefined };
   }
 
   async #use<T>(work: (session: Session) => Promise<T>): Promise<T> {
@@ -202,116 +142,6 @@ class MysqlServer implements DatabaseServer {
   }
 }
 
-/** One connection, which answers in time or not at all. */
-class Session {
-  constructor(readonly connection: mysql.PoolConnection) {}
-
-  /** The rows of one statement. */
-  async query(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
-    return rowsOf(await this.#ask(sql, values));
-  }
-
-  /**
-   * The rows of each of several statements, which go in one message: the server runs them in order, up to the first that
-   * fails. Each semicolon has a line of its own, as a statement may end in a comment.
-   */
-  async queryAll(statements: readonly string[], values: readonly unknown[] = []): Promise<(readonly Row[])[]> {
-    if (statements.length === 1) return [await this.query(statements[0]!, values)];
-    const answers = await this.#ask(statements.join("\n;\n"), values);
-    return Array.isArray(answers) ? answers.map(rowsOf) : [];
-  }
-
-  async #ask(sql: string, values: readonly unknown[]): Promise<unknown> {
-    const [answer] = await this.connection.query({ sql, values: [...values], timeout: QUERY_TIMEOUT_MS });
-    return answer;
-  }
-}
-
-function rowsOf(answer: unknown): readonly Row[] {
-  return Array.isArray(answer) ? answer as Row[] : [];
-}
-
-async function runAll(session: Session, statements: readonly string[]): Promise<void> {
-  if (statements.length > 0) await session.queryAll(statements);
-}
-
-/** The hosts that an account may come from; undefined where the right to look is missing. */
-function hostsOf(session: Session, username: string): Promise<string[] | undefined> {
-  return whereAllowed(async () => {
-    const rows = await session.query(HOSTS, [username]);
-    return rows.map(({ host }) => String(host));
-  });
-}
-
-/** What somebody finds out; undefined where the right to is missing. */
-async function whereAllowed<T>(look: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await look();
-  } catch (error) {
-    if (NO_RIGHT.has(numberOf(error))) return undefined;
-    throw error;
-  }
-}
-
-/** One account at each of its hosts, as `?@?,?@?`, and what stands for the question marks. */
-interface Account {
-  readonly names: string;
-  readonly values: readonly string[];
-}
-
-/** An account that lets nobody in any more. */
-interface LockedAccount extends Account {
-  /** Those that it still has; undefined where we may not see them. */
-  readonly sessions: readonly Row[] | undefined;
-}
-
-function accountAt(username: string, hosts: readonly string[]): Account {
-  return { names: hosts.map(() => "?@?").join(), values: hosts.flatMap((host) => [username, host]) };
-}
-
-/** The sessions of an account that was locked before anybody looked: one that ends before that comes back. */
-async function lockedSessions(session: Session, username: string, account: Account): Promise<readonly Row[]> {
-  try {
-    return (await session.queryAll([lockOf(account), SESSIONS], [...account.values, username])).at(-1)!;
-  } catch (error) {
-    if (!isUnlockable(error)) throw error;
-    return await session.query(SESSIONS, [username]);
-  }
-}
-
-async function lock(session: Session, account: Account): Promise<void> {
-  try {
-    await session.query(lockOf(account), account.values);
-  } catch (error) {
-    if (!isUnlockable(error)) throw error;
-  }
-}
-
-function lockOf({ names }: Account): string {
-  return `ALTER USER ${names} ACCOUNT LOCK`;
-}
-
-/** Servers before MySQL 5.7 and MariaDB 10.4 know no locks; what follows drops the account all the same. */
-function isUnlockable(error: unknown): boolean {
-  return [SYNTAX_ERROR, NO_SUCH_ACCOUNT, ...NO_RIGHT].includes(numberOf(error));
-}
-
-async function maySeeSessions(session: Session): Promise<boolean> {
-  const rows = await session.query(
-    "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' LIMIT 1",
-  );
-  return rows.length > 0;
-}
-
-async function kill(session: Session, id: number): Promise<boolean> {
-  try {
-    await session.query("KILL CONNECTION ?", [id]);
-    return true;
-  } catch (error) {
-    return numberOf(error) === NO_SUCH_THREAD;
-  }
-}
-
 function targetOf(settings: ConnectionSettings): ConnectionTarget {
   const { user, password, places } = readMysqlUrl(settings);
   const place = places.map((one) => "host" in one ? `${one.host}:${one.port}` : one.socketPath).join(", ");
@@ -330,16 +160,6 @@ function tlsOf({ tlsCa, tlsCertificateKey, tlsSkipVerify }: ConnectionSettings, 
 /** Whether nobody on the way could read a password that a server wants as it is, as those that ask PAM or LDAP do. */
 function isUnheard(place: MysqlAddress["places"][number], ssl: ReturnType<typeof tlsOf>): boolean {
   return "socketPath" in place || ssl?.rejectUnauthorized === true;
-}
-
-/** Whether a server said it, rather than nobody. */
-function isAnswer(error: unknown): boolean {
-  return numberOf(error) > 0;
-}
-
-function numberOf(error: unknown): number {
-  const found = (error as { readonly errno?: unknown }).errno;
-  return typeof found === "number" ? found : 0;
 }
 
 interface DriverError {

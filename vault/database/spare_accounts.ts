@@ -5,15 +5,14 @@
  * @module
  */
 
-import { inBackground } from "../audit/request.ts";
 import { asVaultError } from "../errors.ts";
 import type { AlongWithLease } from "../leases/leases.ts";
-import type { Clock, Logger, RandomSource } from "../ports.ts";
+import type { RandomSource } from "../ports.ts";
 import type { VaultState } from "../state.ts";
 import type { DatabaseConnectionRecord, DatabaseRoleRecord, LeaseRecord } from "../storage/database_records.ts";
 import type { MountRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
-import type { Writer } from "../writer.ts";
+import { DoubtfulAccounts, type DoubtSurroundings } from "./doubtful_accounts.ts";
 import { leaseIdOf } from "./lease_ids.ts";
 import type { OpenConnection } from "./open_connection.ts";
 import { randomText } from "./random_text.ts";
@@ -22,16 +21,10 @@ import { roleKey } from "./roles.ts";
 /** As many as accounts of a role were ever made at the same time, and no more than this. */
 const MAX_OF_ROLE = 8;
 const MAX_IN_ALL = 1000;
-const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 300_000;
 
 /** What spares need. */
-export interface SpareSurroundings {
-  readonly state: VaultState;
-  readonly writer: Writer;
-  readonly clock: Clock;
+export interface SpareSurroundings extends DoubtSurroundings {
   readonly random: RandomSource;
-  readonly logger: Logger;
 }
 
 /** Whom an account is made for, and where. */
@@ -59,21 +52,18 @@ export class SpareAccounts {
   readonly #pools = new Map<string, Pool>();
   /** Whether accounts can be found on a server by the end of their names. */
   readonly #findable = new WeakMap<OpenConnection, boolean>();
-  /** Those of which nobody knows whether there is an account. */
-  readonly #doubtful: Set<string>;
-  #failures = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #doubtful: DoubtfulAccounts;
   #isClosed = false;
 
   constructor(surroundings: SpareSurroundings) {
     this.#in = surroundings;
-    this.#doubtful = new Set(surroundings.state.table("spare_account").keys());
+    this.#doubtful = new DoubtfulAccounts(surroundings);
     surroundings.writer.addBookkeeping((writes) => writes.flatMap((write) => this.#planFollowing(write)));
   }
 
   /** Has the accounts looked for that those of before may have been used for. */
   start(): void {
-    if (this.#doubtful.size > 0) void this.#takeBack();
+    this.#doubtful.start();
   }
 
   /** The end of a name for an account of a role; undefined: none is ready. Its account may be made at once. */
@@ -116,13 +106,12 @@ export class SpareAccounts {
   /** There may be an account of this name, and there won't be a lease: it is looked for until it is certain to be gone. */
   giveUp(spare: string): void {
     this.#doubtful.add(spare);
-    if (this.#timer === undefined) void this.#takeBack();
   }
 
   /** Forgets those that nobody was given; of the others the next start makes sure. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#doubtful.close();
     const unused = [...this.#pools.values()].flatMap(({ ready }) => ready.splice(0));
     this.#pools.clear();
     if (unused.length === 0) return;
@@ -194,47 +183,6 @@ export class SpareAccounts {
     );
     for (const [role] of pools) this.#pools.delete(role);
     return pools.flatMap(([, { ready }]) => ready.splice(0).map(removal));
-  }
-
-  /** Makes leases of those in doubt, which end as others do; as long as the store takes none it is tried again. */
-  async #takeBack(): Promise<void> {
-    const spares = [...this.#doubtful];
-    try {
-      await inBackground(
-        "take_accounts_back",
-        () =>
-          this.#in.writer.change(() => ({
-            writes: spares.flatMap((spare) => this.#planLease(spare)),
-            result: () => {},
-          })),
-      );
-      for (const spare of spares) this.#doubtful.delete(spare);
-      this.#failures = 0;
-    } catch (error) {
-      const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.#failures++, 20), LONGEST_RETRY_MS);
-      this.#in.logger.log("warn", "spare_accounts_left", {
-        spares: spares.length,
-        reason: reasonOf(error),
-        retry_ms: delay,
-      });
-      this.#retryIn(delay);
-    }
-  }
-
-  #retryIn(ms: number): void {
-    clearTimeout(this.#timer);
-    if (this.#isClosed) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#takeBack();
-    }, ms);
-  }
-
-  #planLease(spare: string): Write[] {
-    const lease = this.#in.state.table("spare_account").get(spare);
-    if (lease === undefined) return [];
-    const endingSince = this.#in.clock.now();
-    return [removal(spare), { kind: "lease", key: lease.id, value: { ...lease, endingSince } }];
   }
 }
 
