@@ -18,7 +18,7 @@ import { sealForBench } from "./sealed_batch.ts";
 const SECONDS = Number(Deno.env.get("RUNEVAULT_BENCH_SECONDS") ?? "4");
 const ROUNDS = Number(Deno.env.get("RUNEVAULT_BENCH_ROUNDS") ?? "3");
 /** Requests that end in one turn of the event loop, where an entry's cost by itself is told. */
-const PER_TURN = [1, 4, 27];
+const PER_TURN = [[1, "api"], [4, "api"], [4, "grpc"], [27, "grpc"]] as const;
 const SERVICE = "/rune.vault.v1.VaultService";
 
 /** One server, and how each request is made to it. */
@@ -115,8 +115,7 @@ try {
   await on.api[Symbol.asyncDispose]();
   await off.api[Symbol.asyncDispose]();
 }
-for (const perTurn of PER_TURN) {
-  print(
-    `  an entry by itself, ${String(perTurn).padStart(2)} in a turn      ${(await entryCost(perTurn)).toFixed(1)} µs`,
-  );
+for (const [perTurn, face] of PER_TURN) {
+  const cost = (await entryCost(perTurn, face)).toFixed(1);
+  print(`  an entry by itself, ${face.padEnd(4)}, ${String(perTurn).padStart(2)} in a turn ${cost} µs`);
 }

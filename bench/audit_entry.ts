@@ -23,9 +23,9 @@ function openTrail(path: string): AuditTrail {
   return new AuditTrail({ ...surroundings, file: new AuditFile(path), keyFile, chain }, { outbox: [], opens: [] });
 }
 
-function record(audit: Audit): void | Promise<void> {
+function record(audit: Audit, face: "api" | "grpc"): void | Promise<void> {
   const startedAt = systemClock.monotonic();
-  const request = audit.begin({ id: crypto.randomUUID(), face: "api", remoteAddress: "127.0.0.1", startedAt });
+  const request = audit.begin({ id: crypto.randomUUID(), face, remoteAddress: "127.0.0.1", startedAt });
   request.operation = "read token/lookup-self";
   request.user = "alice";
   request.entityId = request.id;
@@ -35,23 +35,27 @@ function record(audit: Audit): void | Promise<void> {
 }
 
 /** Microseconds of an entry; the rest of the loop is in it. */
-async function timed(audit: Audit, perTurn: number): Promise<number> {
+async function timed(audit: Audit, perTurn: number, face: "api" | "grpc"): Promise<number> {
   const started = performance.now();
   for (let i = 0; i < ENTRIES_OF_A_ROUND; i += perTurn) {
-    await Promise.all(Array.from({ length: perTurn }, () => record(audit)));
+    await Promise.all(Array.from({ length: perTurn }, () => record(audit, face)));
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
   return (performance.now() - started) * 1000 / ENTRIES_OF_A_ROUND;
 }
 
-/** Microseconds of an entry where so many end in one turn: the best of many rounds, less those of a trail that is off. */
-export async function entryCost(perTurn: number): Promise<number> {
+/**
+ * Microseconds of an entry where so many end in one turn: the best of many rounds, less those of a trail that is off.
+ *
+ * @param face The way in: requests over HTTP are written one by one, calls over gRPC that end in one turn together.
+ */
+export async function entryCost(perTurn: number, face: "api" | "grpc"): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "runevault-bench-" });
   const trail = openTrail(`${folder}/audit.log`);
   const best = { on: Infinity, off: Infinity };
   for (let round = 0; round < ROUNDS; round++) {
-    best.on = Math.min(best.on, await timed(trail, perTurn));
-    best.off = Math.min(best.off, await timed(UNRECORDED, perTurn));
+    best.on = Math.min(best.on, await timed(trail, perTurn, face));
+    best.off = Math.min(best.off, await timed(UNRECORDED, perTurn, face));
   }
   await trail.abandon();
   await Deno.remove(folder, { recursive: true });

@@ -10,7 +10,7 @@ import { seededRandom } from "../../tests/fakes/seeded_random.ts";
 import { SealKey } from "../keys/seal_key.ts";
 import { VaultState } from "../state.ts";
 import { Writer } from "../writer.ts";
-import { parseLine, type StoredEntry } from "./entry.ts";
+import { type AuditFace, parseLine, type StoredEntry } from "./entry.ts";
 import { openTrail, type OpenTrailOptions } from "./recovery.ts";
 import { AuditedRequest } from "./request.ts";
 import type { AuditTrail } from "./trail.ts";
@@ -64,8 +64,8 @@ export class TestTrail {
   }
 
   /** A request that begins now. */
-  request(operation = "read x"): AuditedRequest {
-    const request = this.trail.begin({ id: `r${++this.#ids}`, face: "api", startedAt: this.clock.monotonic() });
+  request(operation = "read x", face: AuditFace = "api"): AuditedRequest {
+    const request = this.trail.begin({ id: `r${++this.#ids}`, face, startedAt: this.clock.monotonic() });
     request.operation = operation;
     return request;
   }

@@ -30,6 +30,7 @@ export class AuditFile {
   append(bytes: Uint8Array): void {
     let done = 0;
     try {
+      done = this.#file.writeSync(bytes);
       while (done < bytes.length) done += this.#file.writeSync(bytes.subarray(done));
       this.#bytes += done;
     } catch (error) {

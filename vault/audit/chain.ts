@@ -7,6 +7,7 @@
  */
 
 import { hash } from "node:crypto";
+import { LineSealer } from "./sealing/line_sealer.ts";
 
 const BLOCK_BYTES = 64;
 const KEY_BYTES = 32;
@@ -21,21 +22,52 @@ export interface ChainPosition {
   readonly key: Uint8Array;
 }
 
-/** Makes lines, one after the other. */
+/** The end of a chain, without the key. */
+export type ChainEnd = Pick<ChainPosition, "sequence" | "hash">;
+
+/** Makes lines, one after the other. They stand once they are said to; until then the chain can go back to the last that does. */
 export class Chain {
-  #position: ChainPosition;
+  readonly #sealer: LineSealer;
+  readonly #decoder = new TextDecoder();
+  #sequence: number;
+  #standing: number;
 
-  constructor(position: ChainPosition) {
-    this.#position = position;
+  constructor({ sequence, hash, key }: ChainPosition) {
+    this.#sequence = this.#standing = sequence;
+    this.#sealer = new LineSealer(key, hash);
   }
 
+  /** After the last line that stands. */
   get position(): ChainPosition {
-    return this.#position;
+    const { hash, key } = this.#sealer;
+    return { sequence: this.#standing, hash, key };
   }
 
-  /** Goes back to where it was, for lines that were never written. */
-  rewind(position: ChainPosition): void {
-    this.#position = position;
+  /** Number of the last line that stands. */
+  get standing(): number {
+    return this.#standing;
+  }
+
+  /** Number of the last line. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** After the last line, whether it stands or not. */
+  get end(): ChainEnd {
+    return { sequence: this.#sequence, hash: this.#sealer.lastHash };
+  }
+
+  /** The lines made so far stand. */
+  settle(): void {
+    this.#sealer.settle();
+    this.#standing = this.#sequence;
+  }
+
+  /** Forgets the lines that don't stand: they were never written. */
+  rewind(): void {
+    this.#sealer.rewind();
+    this.#sequence = this.#standing;
   }
 
   /**
@@ -44,11 +76,12 @@ export class Chain {
    * @param entry What it says: a JSON object as text.
    */
   append(entry: string): string {
-    const { sequence, hash, key } = this.#position;
-    const signed = `{"seq":${sequence + 1},${entry.slice(1, -1)},"prev":"${hash}"`;
-    const line = `${signed},"mac":"${macOf(key, signed)}"}`;
-    this.#position = { sequence: sequence + 1, hash: hashOf(line), key: nextKey(key) };
-    return line;
+    return this.#decoder.decode(this.appendBytes(entry).subarray(0, -1));
+  }
+
+  /** As {@link append}, but as bytes and with its line break. The next line is written over it. */
+  appendBytes(entry: string): Uint8Array {
+    return this.#sealer.seal(`{"seq":${++this.#sequence},${entry.slice(1, -1)},"prev":"`);
   }
 }
 

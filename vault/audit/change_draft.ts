@@ -45,7 +45,7 @@ export class ChangeDraft {
   constructor(parts: DraftParts, change: number) {
     this.#in = parts;
     this.#change = change;
-    this.#after = parts.chain.position.sequence;
+    this.#after = parts.chain.sequence;
   }
 
   /** Adds one part of the change. What is nothing but bookkeeping belongs to no entry. */
@@ -75,7 +75,7 @@ export class ChangeDraft {
   }
 
   #addEntry(request: AuditedRequest, effects: readonly Effect[]): void {
-    const first = this.#in.chain.position.sequence + 1;
+    const first = this.#in.chain.sequence + 1;
     this.#addLines(request, [...request.open?.effects ?? [], ...effects]);
     this.#steps.push(() => {
       request.committed = first;
@@ -93,7 +93,7 @@ export class ChangeDraft {
       const part = effects.slice(from, from + MAX_EFFECTS);
       const outcome = { ...ALLOWED, change: this.#change, effects: part, continues, id };
       this.lines.push(`${chain.append(encodeEntry(request, outcome, clock))}\n`);
-      continues = chain.position.sequence;
+      continues = chain.sequence;
     }
   }
 }

@@ -1,9 +1,10 @@
 /**
  * Entries on their way to the file.
  *
- * The first of a turn of the event loop is written at once. Others that end in the same turn are written together at its end:
- * one `write(2)`, and then their answers leave. A turn ends when nothing that has arrived is left to be worked on. While a
- * commit holds the next place in the chain, entries wait for its outcome.
+ * Where many requests end in one turn of the event loop, the first is written at once, and others are written together at its
+ * end: one `write(2)`, and then their answers leave. A turn ends when nothing that has arrived is left to be worked on. Where
+ * few do, waiting costs more than it saves, and each is written at once. While a commit holds the next place in the chain,
+ * entries wait for its outcome.
  *
  * @module
  */
@@ -42,6 +43,13 @@ export class EntryQueue {
     if (!this.#isHeld && !this.#isInTurn) return this.#beginTurn(entries);
     this.#entries.push(...entries);
     return (this.#written ??= Promise.withResolvers()).promise;
+  }
+
+  /** As {@link add}, without waiting for the end of the turn; what waits for that is written before. */
+  addNow(entries: readonly string[]): void | Promise<void> {
+    if (this.#isHeld) return this.add(entries);
+    this.flush();
+    this.#write(entries);
   }
 
   /** Writes what waits, unless it waits for a commit, without waiting for the end of the turn. */

@@ -6,7 +6,7 @@
  */
 
 import { VaultError } from "../errors.ts";
-import type { ChainPosition } from "./chain.ts";
+import type { Chain, ChainPosition } from "./chain.ts";
 import { FileSync } from "./file_sync.ts";
 import type { LineSinkParts, Mended } from "./sink_parts.ts";
 import { VolatileLines } from "./volatile_lines.ts";
@@ -19,9 +19,10 @@ const MAX_BEHIND = 100_000;
 export class LineSink {
   readonly #in: LineSinkParts;
   readonly #encoder = new TextEncoder();
+  readonly #decoder = new TextDecoder();
   readonly #buffer = new Uint8Array(65_536);
   readonly #onMended: (mended: Mended) => void;
-  #position: ChainPosition;
+  readonly #chain: Chain;
   #synced: number;
   readonly #listeners = new Set<(lines: readonly string[]) => void>();
   #behind: string[] = [];
@@ -34,17 +35,17 @@ export class LineSink {
   readonly volatile: VolatileLines = new VolatileLines();
 
   /** @param onMended Called when a file that couldn't be written has all its lines again; it should write one more. */
-  constructor(parts: LineSinkParts, position: ChainPosition, onMended: (mended: Mended) => void) {
+  constructor(parts: LineSinkParts, onMended: (mended: Mended) => void) {
     this.#in = parts;
-    this.#position = position;
-    this.#synced = position.sequence;
+    this.#chain = parts.chain;
+    this.#synced = parts.chain.standing;
     this.#onMended = onMended;
     this.#sync = new FileSync(parts, this);
   }
 
   /** The last line that stands. */
   get position(): ChainPosition {
-    return this.#position;
+    return this.#chain.position;
   }
 
   /** Number of the last line that a power cut can't take from the file. */
@@ -78,23 +79,30 @@ export class LineSink {
   }
 
   /**
-   * Writes lines, each with its line break.
+   * Makes lines of entries and writes them, all or none.
    *
-   * @throws {VaultError} `audit_unavailable` where nothing took them: then they were never written.
+   * @throws {VaultError} `audit_unavailable` where nothing took them.
    */
-  write(lines: readonly string[], position: ChainPosition): void {
-    const text = textOf(lines);
-    if (!this.#tryFile(text) && !this.#mirrorWorks()) throw unavailable(this.#trouble!);
-    this.volatile.add(text, position.sequence);
-    this.#stand(lines, text, position);
+  write(entries: readonly string[]): void {
+    const from = this.volatile.length;
+    try {
+      for (const entry of entries) this.volatile.add(this.#chain.appendBytes(entry));
+      if (!this.#tryFile(this.volatile.since(from)) && !this.#mirrorWorks()) throw unavailable(this.#trouble!);
+    } catch (error) {
+      this.volatile.cut(from);
+      this.#chain.rewind();
+      throw error;
+    }
+    this.volatile.noteWritten(this.#chain.sequence);
+    this.#stand(this.volatile.since(from));
   }
 
-  /** Writes lines that stand already, as the store has them; the file gets them when it can. */
-  complete(lines: readonly string[], position: ChainPosition): void {
+  /** The lines that the chain has made since stand already, as the store has them; the file gets them when it can. */
+  complete(lines: readonly string[]): void {
     if (lines.length === 0) return;
-    const text = textOf(lines);
-    this.#tryFile(text);
-    this.#stand(lines, text, position);
+    const bytes = this.#encoded(lines.join(""));
+    this.#tryFile(bytes);
+    this.#stand(bytes);
   }
 
   /** Makes everything that was written durable now, if the file can be written. Never rejects. */
@@ -106,7 +114,7 @@ export class LineSink {
     if (this.#trouble !== null) return;
     this.#synced = position.sequence;
     this.volatile.forgetUpTo(position.sequence);
-    if (!this.#isClosed && this.#in.rotation?.moveAway(this.#in.file, this.#position)) this.#in.file.reopen();
+    if (!this.#isClosed && this.#in.rotation?.moveAway(this.#in.file, this.#chain.position)) this.#in.file.reopen();
   }
 
   noteFailed(error: unknown): void {
@@ -148,12 +156,15 @@ export class LineSink {
     return this.#in.mirror !== undefined && this.#in.mirror.trouble() === null;
   }
 
-  #stand(lines: readonly string[], text: string, position: ChainPosition): void {
-    this.#position = position;
+  #stand(bytes: Uint8Array): void {
+    this.#chain.settle();
+    this.#sync.plan();
+    if (this.#trouble === null && this.#in.mirror === undefined && this.#listeners.size === 0) return;
+    const text = this.#decoder.decode(bytes);
+    const lines = text.match(/[^\n]*\n/g)!;
     if (this.#trouble !== null) this.#keepForLater(lines);
     this.#in.mirror?.send(text);
     for (const listener of this.#listeners) listener(lines);
-    this.#sync.plan();
   }
 
   #keepForLater(lines: readonly string[]): void {
@@ -161,10 +172,10 @@ export class LineSink {
     if (this.#behind.length > MAX_BEHIND) this.#lost += this.#behind.splice(0, this.#behind.length - MAX_BEHIND).length;
   }
 
-  #tryFile(text: string): boolean {
+  #tryFile(lines: Uint8Array): boolean {
     if (this.#trouble !== null) return false;
     try {
-      this.#in.file.append(this.#encoded(text));
+      this.#in.file.append(lines);
       return true;
     } catch (error) {
       this.#breakDown(error);
@@ -199,7 +210,7 @@ export class LineSink {
     } catch (error) {
       return this.#breakDown(error);
     }
-    if (this.#behind.length > 0 && !this.#tryFile(textOf(this.#behind))) return;
+    if (this.#behind.length > 0 && !this.#tryFile(this.#encoder.encode(this.#behind.join("")))) return;
     this.#behind = [];
     this.#lost = 0;
     this.#onMended(mended);
@@ -211,8 +222,4 @@ export function unavailable(reason: string): VaultError {
   return new VaultError("audit_unavailable", `Nothing can be recorded in the audit trail: ${reason}`, {
     hint: "make room on the disk of the audit file, or mend it; the vault goes on by itself then",
   });
-}
-
-function textOf(lines: readonly string[]): string {
-  return lines.length === 1 ? lines[0]! : lines.join("");
 }

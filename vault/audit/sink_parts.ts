@@ -6,7 +6,7 @@
 
 import type { Logger } from "../ports.ts";
 import type { AuditFile } from "./audit_file.ts";
-import type { ChainPosition } from "./chain.ts";
+import type { Chain, ChainPosition } from "./chain.ts";
 import type { KeyFile } from "./key_file.ts";
 
 /** A second place for the lines. It must not block, and drops what it has no room for. */
@@ -29,6 +29,7 @@ export interface Rotation {
 
 /** What lines are written with. */
 export interface LineSinkParts {
+  readonly chain: Chain;
   readonly file: AuditFile;
   readonly keyFile: Pick<KeyFile, "write" | "close">;
   readonly logger: Logger;

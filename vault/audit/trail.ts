@@ -2,7 +2,7 @@
  * The audit trail: the one place where entries become lines.
  *
  * Two ways lead in. A request that changed nothing is recorded when it ends, and its answer leaves when the line has passed
- * `write(2)`, which those that end in the same turn of the event loop share. A change takes its entry along into the
+ * `write(2)`, which calls over gRPC that end in the same turn of the event loop share. A change takes its entry along into the
  * store's transaction: {@link AuditTrail.prepare} gives the writes for it, and the line goes to the file once the commit is
  * through. As a line carries the hash of the one before it, whatever ends during a commit waits for its outcome: a commit
  * that fails leaves no gap.
@@ -16,7 +16,6 @@
 import type { Clock, RandomSource } from "../ports.ts";
 import type { VaultState } from "../state.ts";
 import type { Write } from "../storage/store.ts";
-import type { Chain, ChainPosition } from "./chain.ts";
 import { type ChangeBy, ChangeDraft, type DraftParts } from "./change_draft.ts";
 import { ALLOWED, encodeEntries, type EntryOutcome } from "./encoding.ts";
 import { EntryQueue } from "./entry_queue.ts";
@@ -27,7 +26,6 @@ import { type LeftOver, TrailRows } from "./trail_rows.ts";
 
 /** What the trail is made of. */
 export interface TrailParts extends LineSinkParts {
-  readonly chain: Chain;
   readonly clock: Clock;
   readonly random: RandomSource;
 }
@@ -75,10 +73,9 @@ export class AuditTrail {
   #storeHead: (() => Promise<void>) | undefined;
 
   constructor(parts: TrailParts, left: LeftOver) {
-    const { position } = parts.chain;
     this.#in = parts;
-    this.#sink = new LineSink(parts, position, (mended) => this.#noteMended(mended));
-    this.#rows = new TrailRows(left, position.sequence);
+    this.#sink = new LineSink(parts, (mended) => this.#noteMended(mended));
+    this.#rows = new TrailRows(left, parts.chain.standing);
     const { chain, clock } = parts;
     this.#drafting = { chain, clock, newId: () => this.#newId(), onClosed: (id) => this.#rows.close(id) };
   }
@@ -128,7 +125,9 @@ export class AuditTrail {
     request.isDone = true;
     if (request.committed !== undefined && request.open === undefined && outcome.decision === "allowed") return;
     if (request.open !== undefined) this.#rows.close(request.id);
-    return this.#queue.add(encodeEntries(request, outcome, this.#in.clock));
+    const entries = encodeEntries(request, outcome, this.#in.clock);
+    // Over HTTP/2 most of the calls in flight end in one turn, over HTTP/1 hardly more than one request.
+    return request.face === "grpc" ? this.#queue.add(entries) : this.#queue.addNow(entries);
   }
 
   /** Records something that changed nothing and that nobody asked for. */
@@ -152,10 +151,14 @@ export class AuditTrail {
   prepare(by: readonly ChangeBy[], change: number, state: VaultState): PreparedEntries {
     this.#queue.flush();
     this.#sink.assertWorking();
-    const before = this.#in.chain.position;
     const draft = new ChangeDraft(this.#drafting, change);
-    for (const part of by) draft.add(part, state);
-    return this.#prepared(draft, before);
+    try {
+      for (const part of by) draft.add(part, state);
+    } catch (error) {
+      this.#in.chain.rewind();
+      throw error;
+    }
+    return this.#prepared(draft);
   }
 
   /** Tells `listener` of every line that stands from now on, until the returned function is called. */
@@ -185,16 +188,17 @@ export class AuditTrail {
   async saveHead(): Promise<void> {
     clearTimeout(this.#headTimer);
     this.#headTimer = undefined;
-    if (this.#sink.position.sequence > this.#rows.head) await this.#storeHead?.();
+    if (this.#in.chain.standing > this.#rows.head) await this.#storeHead?.();
   }
 
   #newId(): string {
     return this.#in.random.bytes(16).toHex();
   }
 
-  #prepared(draft: ChangeDraft, before: ChainPosition): PreparedEntries {
-    const { position } = this.#in.chain;
-    const rows = this.#rows.next(position, this.#sink.volatile.text + draft.lines.join(""), this.#sink.synced);
+  #prepared(draft: ChangeDraft): PreparedEntries {
+    const { chain } = this.#in;
+    const { end } = chain;
+    const rows = this.#rows.next(end, this.#sink.volatile.text + draft.lines.join(""), this.#sink.synced);
     // A commit that takes no place in the chain has nobody wait for it.
     const takesPlace = draft.lines.length > 0;
     if (takesPlace) this.#queue.hold();
@@ -202,27 +206,23 @@ export class AuditTrail {
       writes: [...rows.writes, ...draft.opens],
       committed: () => {
         rows.committed();
-        this.#sink.volatile.forgetUpTo(position.sequence);
+        this.#sink.volatile.forgetUpTo(end.sequence);
         draft.committed();
-        this.#sink.complete(draft.lines, position);
+        this.#sink.complete(draft.lines);
         this.#queue.release();
       },
       abandoned: () => {
         rows.abandoned();
-        if (takesPlace) this.#in.chain.rewind(before);
+        if (takesPlace) chain.rewind();
         this.#queue.release();
       },
     };
   }
 
   #write(entries: readonly string[]): void {
-    const { chain } = this.#in;
-    const before = chain.position;
-    const lines = entries.map((entry) => `${chain.append(entry)}\n`);
     try {
-      this.#sink.write(lines, chain.position);
+      this.#sink.write(entries);
     } catch (error) {
-      chain.rewind(before);
       this.#refused += entries.length;
       throw error;
     }

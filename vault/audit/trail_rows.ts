@@ -6,7 +6,7 @@
  */
 
 import type { Write } from "../storage/store.ts";
-import type { ChainPosition } from "./chain.ts";
+import type { ChainEnd } from "./chain.ts";
 
 /** What a start found in the store and has put into the file since. */
 export interface LeftOver {
@@ -51,7 +51,7 @@ export class TrailRows {
    * @param lines What the file could lose up to there, each line with its line break.
    * @param synced Number of the last line that it can't lose: older rows can go.
    */
-  next({ sequence, hash }: ChainPosition, lines: string, synced: number): RowsOfCommit {
+  next({ sequence, hash }: ChainEnd, lines: string, synced: number): RowsOfCommit {
     const gone = this.#outbox.filter((last) => last <= synced);
     const left = this.#outbox.filter((last) => last > synced);
     const closed = this.#closed.splice(0);

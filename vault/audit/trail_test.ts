@@ -22,13 +22,13 @@ Deno.test("S23: a read's line is in the file when finish() returns", async () =>
   });
 });
 
-Deno.test("what ends in the same turn of the event loop as another is written together, before the next", async () => {
+Deno.test("calls over gRPC that end in the same turn of the event loop as another are written together, before the next", async () => {
   await withTrail(async (it) => {
     const writes: number[] = [];
     it.trail.onLines((lines) => writes.push(lines.length));
     const written: string[] = [];
     const ended = ["a", "b", "c", "d"].map(async (name) => {
-      await it.trail.finish(it.request(name), ALLOWED);
+      await it.trail.finish(it.request(name, "grpc"), ALLOWED);
       written.push(name);
     });
     assert.equal(it.lines().length, 1);
@@ -43,10 +43,22 @@ Deno.test("what ends in the same turn of the event loop as another is written to
   });
 });
 
+Deno.test("requests over HTTP are written when they end, after the calls over gRPC that wait for the end of the turn", async () => {
+  await withTrail(async (it) => {
+    const calls = ["a", "b"].map((name) => it.trail.finish(it.request(name, "grpc"), ALLOWED));
+    assert.equal(it.lines().length, 1);
+    const answered = ["c", "d"].map((name) => it.trail.finish(it.request(name), ALLOWED));
+    assert.deepEqual(answered, [undefined, undefined]);
+    assert.deepEqual(it.entries().map(({ operation }) => operation), ["a", "b", "c", "d"]);
+    await Promise.all(calls);
+    assertChain(it);
+  });
+});
+
 Deno.test("what ended before a change in the same turn comes before it in the chain, and waits for no commit", async () => {
   await withTrail(async (it) => {
     const release = it.store.hold();
-    const reads = [1, 2].map(() => it.trail.finish(it.request(), ALLOWED));
+    const reads = [1, 2].map(() => it.trail.finish(it.request("read x", "grpc"), ALLOWED));
     const changed = withinRequest(it.request("write role"), () => it.changeRole("a"));
     await Promise.all(reads);
     assert.deepEqual(it.entries().map(({ request_id }) => request_id), ["r1", "r2"]);
@@ -102,6 +114,20 @@ Deno.test("what ends during a commit waits for it, and comes after it in the cha
     release();
     await Promise.all([changed, ...recorded]);
     assert.deepEqual(it.entries().map((entry) => entry.request_id), ["r1", "r2", "r3", "r4"]);
+    assertChain(it);
+  });
+});
+
+Deno.test("a change whose entry can't be made takes no place in the chain", async () => {
+  await withTrail(async (it) => {
+    const value = { name: "a", scope: [], topK: 1, rateLimit: { count: 1, seconds: 1 } } as const;
+    const part = (request: AuditedRequest) => ({ request, writes: [{ kind: "role" as const, key: "a", value }] });
+    const broken = it.request();
+    broken.resource = { path: 1n };
+    assert.throws(() => it.trail.prepare([part(it.request()), part(broken)], 1, it.state), TypeError);
+    it.trail.finish(it.request(), ALLOWED);
+    await it.changeRole("a");
+    assert.deepEqual(it.entries().map(({ seq }) => seq), [1, 2]);
     assertChain(it);
   });
 });
