@@ -8,10 +8,12 @@ import { cpuUsage } from "node:process";
 import fc from "fast-check";
 import { VaultError } from "../../vault/errors.ts";
 import { parseOrRefuse, PLANTED } from "./refusals.ts";
-import { type FuzzTarget, syncTarget } from "./target.ts";
+import { asyncTarget, type FuzzTarget, syncTarget } from "./target.ts";
+
+const TEXT = fc.string({ unit: "grapheme-ascii", maxLength: 20 });
 
 function target(name: string, parse: (text: string) => unknown): FuzzTarget {
-  return syncTarget(name, "json", fc.string({ unit: "grapheme-ascii", maxLength: 20 }), (text) => {
+  return syncTarget(name, "json", TEXT, (text) => {
     parseOrRefuse(["invalid_argument"], () => parse(text));
   });
 }
@@ -29,6 +31,10 @@ export const TARGETS: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
       if (text.includes("x")) throw new VaultError("invalid_argument", `Bad secret ${PLANTED.teamSecret}`);
     })),
   hangs: () => Promise.resolve(target("hangs", (text) => text.includes("x") && endlessly(text))),
+  waits: () =>
+    Promise.resolve(asyncTarget("waits", "json", TEXT, async (text) => {
+      if (text.includes("x")) await new Promise(() => {});
+    })),
   slow: () => Promise.resolve(target("slow", (text) => text.includes("x") && waste(20))),
 };
 

@@ -6,6 +6,7 @@
 
 import { readCorpus } from "./corpus.ts";
 import { replay, type RunReport, runTarget } from "./runner.ts";
+import type { FuzzTarget } from "./target.ts";
 import type { LoadTarget } from "./targets/mod.ts";
 
 /** What to run. */
@@ -48,6 +49,14 @@ async function run(request: FuzzRequest): Promise<FuzzAnswer> {
   const load = TARGETS[request.name];
   if (load === undefined) throw new Error(`There is no target ${request.name}`);
   const target = await load();
+  try {
+    return await runOn(target, request);
+  } finally {
+    await target.close?.();
+  }
+}
+
+async function runOn(target: FuzzTarget, request: FuzzRequest): Promise<FuzzAnswer> {
   const counters = new Int32Array(request.counters);
   let kept = 0;
   for (const { file, input } of request.corpus ? await readCorpus(target) : []) {

@@ -1,7 +1,7 @@
 /**
  * The long form: `deno run -A tests/fuzz/long.ts [--inputs 1000000] [--parser NAME] [--seed N] [--path P]`
  *
- * Prints a line a parser: how many inputs, how many a second, and the slowest. An input that breaks a parser, or that
+ * Prints a line a minute, and one a parser: how many inputs, how many a second, and the slowest. An input that breaks a parser, or that
  * it hangs on, is kept in the corpus; the exit code is 1 then. With a parser, a seed and a path it goes on from the
  * input that they stand for.
  *
@@ -16,6 +16,7 @@ import { TARGETS } from "./targets/mod.ts";
 import { FuzzThread, type WatchedEnd } from "./watched_run.ts";
 
 const SHOWN_BYTES = 100;
+const MINUTE_MS = 60_000;
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -47,9 +48,20 @@ async function fuzz(name: string): Promise<boolean> {
   const began = performance.now();
   using thread = new FuzzThread();
   const { path } = values;
-  const ended = await thread.run({ name, inputs, seed, corpus: true, ...(path === undefined ? {} : { path }) });
+  const onProgress = everyMinute((done) => print(`${name}: ${done} inputs so far`));
+  const more = path === undefined ? {} : { path };
+  const ended = await thread.run({ name, inputs, seed, corpus: true, onProgress, ...more });
   const seconds = (performance.now() - began) / 1000;
   return await report(target, ended, seconds);
+}
+
+function everyMinute(tell: (done: number) => void): (done: number) => void {
+  let toldAt = performance.now();
+  return (done) => {
+    if (performance.now() - toldAt < MINUTE_MS) return;
+    toldAt = performance.now();
+    tell(done);
+  };
 }
 
 async function report(target: FuzzTarget, ended: WatchedEnd, seconds: number): Promise<boolean> {

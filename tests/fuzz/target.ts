@@ -21,6 +21,8 @@ export interface FuzzTarget {
   readonly maxInputMs?: number;
   /** Throws where the parser broke its contract: an error of another kind, a wrong result, a secret that was quoted. */
   check(input: unknown): void | Promise<void>;
+  /** Lets go of what checks keep from one to the next; the next would open it anew. */
+  close?(): Promise<void>;
 }
 
 /** Describes a parser that answers at once. */
@@ -40,6 +42,7 @@ export function asyncTarget<Input>(
   form: FuzzTarget["form"],
   inputs: fc.Arbitrary<Input>,
   check: (input: Input) => Promise<void>,
+  more: Pick<FuzzTarget, "close"> = {},
 ): FuzzTarget {
-  return { name, form, inputs, isAsync: true, check: (input) => check(input as Input) };
+  return { name, form, inputs, isAsync: true, check: (input) => check(input as Input), ...more };
 }

@@ -4,11 +4,17 @@
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import type { FuzzAnswer, FuzzRequest } from "./fuzz_thread.ts";
 import type { RunReport } from "./runner.ts";
 
-/** An input may take a twentieth of a second; a machine under load gets four hundred times that before it counts as a hang. */
+/**
+ * An input may take a twentieth of a second. It hangs when it has had a processor for four hundred times that: on a machine
+ * that others use more time may pass without any.
+ */
 const HANG_MS = 20_000;
+/** What waits for something that never comes needs no processor: it hangs after so many times as long. */
+const IDLE_TIMES = 10;
 const LOOK_MS = 250;
 
 /** What is run. */
@@ -22,9 +28,9 @@ export interface WatchedRun {
   readonly maxInputMs?: number;
   /** Where the targets are; absent: those of this folder. */
   readonly targets?: URL;
-  /** Absent: {@link HANG_MS}. */
+  /** Milliseconds on a processor; absent: {@link HANG_MS}. */
   readonly hangMs?: number;
-  /** Told now and then how many inputs are done. */
+  /** Told several times a second how many inputs are done. */
   readonly onProgress?: (inputs: number) => void;
 }
 
@@ -95,19 +101,19 @@ class Watch implements Disposable {
   readonly hangs: Promise<"hangs">;
   readonly #counters: Int32Array;
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #hangMs: number;
   #seen = 0;
   #since = performance.now();
+  #usage = cpuUsage();
 
   constructor(counters: Int32Array, { hangMs = HANG_MS, onProgress }: WatchedRun) {
     this.#counters = counters;
+    this.#hangMs = hangMs;
     const { promise, resolve } = Promise.withResolvers<"hangs">();
     this.hangs = promise;
     this.#timer = setInterval(() => {
       onProgress?.(this.runs);
-      const begun = Atomics.load(counters, 0);
-      if (begun !== this.#seen) [this.#seen, this.#since] = [begun, performance.now()];
-      // Before the first input the modules are still being loaded.
-      else if (begun > 0 && performance.now() - this.#since > hangMs) resolve("hangs");
+      if (this.#isHung()) resolve("hangs");
     }, LOOK_MS);
   }
 
@@ -123,5 +129,17 @@ class Watch implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+  }
+
+  /** Before the first input the modules are still being loaded. */
+  #isHung(): boolean {
+    const begun = Atomics.load(this.#counters, 0);
+    if (begun !== this.#seen) {
+      [this.#seen, this.#since, this.#usage] = [begun, performance.now(), cpuUsage()];
+      return false;
+    }
+    const { user, system } = cpuUsage(this.#usage);
+    const isBusyTooLong = (user + system) / 1000 > this.#hangMs;
+    return begun > 0 && (isBusyTooLong || performance.now() - this.#since > IDLE_TIMES * this.#hangMs);
   }
 }

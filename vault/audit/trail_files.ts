@@ -144,9 +144,21 @@ export async function* linesOf(path: string): AsyncGenerator<PlacedLine> {
 /** Lines are hashed as they stand: what is not UTF-8 becomes a mark that no hash fits. */
 async function textOf(path: string): Promise<AsyncIterable<string>> {
   if (path.endsWith(".gz") && hasMembers(path)) return membersOf(path);
-  const file = await opened(path);
-  const bytes = path.endsWith(".gz") ? file.readable.pipeThrough(new DecompressionStream("gzip")) : file.readable;
+  const { readable } = await opened(path);
+  return path.endsWith(".gz") ? unpacked(path, readable) : decoded(readable);
+}
+
+function decoded(bytes: ReadableStream<BufferSource>): ReadableStream<string> {
   return bytes.pipeThrough(new TextDecoderStream("utf-8", { ignoreBOM: true }));
+}
+
+/** What another program packed. */
+async function* unpacked(path: string, bytes: ReadableStream<BufferSource>): AsyncGenerator<string> {
+  try {
+    yield* decoded(bytes.pipeThrough(new DecompressionStream("gzip")));
+  } catch (cause) {
+    throw cantUnpack(path, cause);
+  }
 }
 
 /** What we packed ourselves; the runtime's stream can't read a file of several members. */
@@ -166,8 +178,12 @@ function memberOf(reader: MemberReader, index: number, path: string): Uint8Array
   try {
     return reader.member(index);
   } catch (cause) {
-    throw new VaultError("invalid_argument", `${path} can't be unpacked: it was altered or cut off`, { cause });
+    throw cantUnpack(path, cause);
   }
+}
+
+function cantUnpack(path: string, cause: unknown): VaultError {
+  return new VaultError("invalid_argument", `${path} can't be unpacked: it was altered or cut off`, { cause });
 }
 
 async function opened(path: string): Promise<Deno.FsFile> {

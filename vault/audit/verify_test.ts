@@ -1,7 +1,9 @@
 import { strict as assert } from "node:assert";
+import { gzipSync } from "node:zlib";
+import { refused } from "../_test_support.ts";
 import { TestTrail, withTrail } from "./_test_support.ts";
 import { ALLOWED } from "./encoding.ts";
-import { inOrder, trailFiles } from "./trail_files.ts";
+import { inOrder, linesOf, trailFiles } from "./trail_files.ts";
 import { parseSeriesKey } from "./series_key.ts";
 import { entriesAfter, type TrailHead, verifyTrail } from "./verify.ts";
 
@@ -122,6 +124,21 @@ Deno.test("a trail in several files is one, also where some are compressed or we
     const later = await verifyTrail(files.slice(1), { keys: await keyOf(it), head: headOf(it) });
     assert.deepEqual([later.broken, later.checkedKeys], [null, LINES - 3]);
     assert.match(later.notExcluded.join(), /entries 1 to 3/);
+  });
+});
+
+Deno.test("a file that another program compressed and somebody altered or cut off is refused by name", async () => {
+  await withLines(async (it, lines) => {
+    const packed = gzipSync(lines.map((line) => `${line}\n`).join(""));
+    const path = `${it.folder}/audit.log.1.gz`;
+    for (const bytes of [packed.subarray(0, -20), packed.fill(0, 0, 2)]) {
+      await Deno.writeFile(path, bytes);
+      await assert.rejects(
+        Array.fromAsync(linesOf(path)),
+        refused("invalid_argument", /audit\.log\.1\.gz can't be unpacked/),
+      );
+      assert.equal((await inOrder([path]))[0]!.path, path, "it does not keep the others from being read");
+    }
   });
 });
 

@@ -117,7 +117,10 @@ export function sealEnvelope(
 function openV1(envelope: EnvelopeV1, key: Uint8Array): Buffer {
   const payload = plainView(envelope.payload);
   const decipher = createDecipheriv("aes-256-ctr", key, payload.subarray(0, IV_BYTES));
-  return decipher.update(payload.subarray(IV_BYTES));
+  const body = decipher.update(payload.subarray(IV_BYTES));
+  // Nothing comes of it; but only then the runtime lets go of the cipher and the key in it.
+  decipher.final();
+  return body;
 }
 
 function openV2(envelope: EnvelopeV2, key: Uint8Array): Buffer {

@@ -17,8 +17,7 @@ import { SCOPES } from "../../../vault/roles/scope.ts";
 import { VaultState } from "../../../vault/state.ts";
 import type { UserTokenRecord } from "../../../vault/storage/records.ts";
 import type { Write } from "../../../vault/storage/store.ts";
-import { FakeClock } from "../../fakes/ports.ts";
-import { seededRandom } from "../../fakes/seeded_random.ts";
+import { countingRandom, FakeClock } from "../../fakes/ports.ts";
 import { bulkText, mutatedText } from "../mutations.ts";
 import { assertShowsNoSecret, must, parseOrRefuse, PLANTED } from "../refusals.ts";
 import { type FuzzTarget, syncTarget } from "../target.ts";
@@ -229,7 +228,7 @@ function tokenWrites(row: TokenRow, index: number): Write[] {
 /** What a vault that takes an edited file writes afterwards asks for nothing more. */
 function assertSettles(file: FileName, document: Document): void {
   const state = vaultInUse(document);
-  const basis = { state, clock: new FakeClock(NOW), random: seededRandom("edits") };
+  const basis = { state, clock: new FakeClock(NOW), random: countingRandom() };
   const edit = parseOrRefuse(["config_invalid"], () => planEdit({ [file]: document }, basis));
   if (edit === undefined) return;
   state.apply(edit.writes, 2);
