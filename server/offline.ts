@@ -7,8 +7,9 @@
 
 import type { RawValues } from "./config.ts";
 import { assertOwnFolder } from "./data_folder.ts";
-import { Daemon, type ServeOutput, type Undo } from "./daemon.ts";
+import { Daemon, type ServeOutput } from "./daemon.ts";
 import { readSources } from "./sources.ts";
+import { type Undo, undoAll } from "./undo.ts";
 
 /** Nobody but this command may reach the vault meanwhile. */
 const SOCKET_ONLY: RawValues = {
@@ -43,6 +44,6 @@ export async function withOfflineVault<T>(
     await new Daemon(await readSources(flags), output, undo).start();
     return await work(adminSocket);
   } finally {
-    for (const step of undo.reverse()) await step();
+    await undoAll(undo);
   }
 }
