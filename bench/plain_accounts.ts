@@ -8,6 +8,8 @@ import mysql from "mysql2/promise";
 import postgres from "postgres";
 import { type TestServer, VAULT_PASSWORD, VAULT_USER } from "../tests/database/_servers.ts";
 
+const COLLISION = /tuple concurrently updated|permission denied to reassign objects/;
+
 /** A client of a server. */
 export interface PlainClient extends AsyncDisposable {
   create(username: string, password: string): Promise<void>;
@@ -59,8 +61,8 @@ function postgresClient(server: TestServer, max: number): PlainClient {
       try {
         return await sql.unsafe(statements);
       } catch (error) {
-        // Two grants on one table at a time: whoever is late does it again, here as there.
-        if (!(error instanceof Error && error.message.includes("tuple concurrently updated"))) throw error;
+        // Two grants at a time: whoever is late, or didn't see one, does it again, here as there.
+        if (!(error instanceof Error && COLLISION.test(error.message))) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
       }
     }

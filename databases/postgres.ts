@@ -90,12 +90,26 @@ class PostgresServer implements DatabaseServer {
     const role = quoted(username);
     const hasEndedSessions = await this.#lockOut(username);
     if (hasEndedSessions === undefined) return { wasThere: false, hasEndedSessions: true };
-    await this.run(
-      statements.length > 0
-        ? statements
-        : [`REASSIGN OWNED BY ${role} TO CURRENT_USER`, `DROP OWNED BY ${role}`, `DROP ROLE IF EXISTS ${role}`],
-    );
+    const drop = statements.length > 0
+      ? statements
+      : [`REASSIGN OWNED BY ${role} TO CURRENT_USER`, `DROP OWNED BY ${role}`, `DROP ROLE IF EXISTS ${role}`];
+    await this.run(drop).catch(async (error) => {
+      if (codeOf(error) !== NO_RIGHT) throw error;
+      await this.#runAsMember(role, drop, error);
+    });
     return { wasThere: true, hasEndedSessions };
+  }
+
+  /**
+   * Runs statements that failed for want of a right, in a session that learns anew what it is a member of: one that looked
+   * its memberships up while another session's was granted may have missed that, and misses it until they change again.
+   */
+  async #runAsMember(role: string, statements: readonly string[], failure: unknown): Promise<void> {
+    try {
+      await this.run([`REVOKE ${role} FROM CURRENT_USER`, `GRANT ${role} TO CURRENT_USER`, ...statements]);
+    } catch (error) {
+      throw [NO_RIGHT, INVALID_GRANT].includes(codeOf(error)) ? failure : error;
+    }
   }
 
   async close(): Promise<void> {

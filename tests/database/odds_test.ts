@@ -128,6 +128,26 @@ databaseTest("what an account owned goes to the vault's account, and doesn't kee
   equal(row!["owner"], "vaultadmin");
 });
 
+databaseTest(
+  "240 revocations at once by an account that is a member of 2,000 roles: none lacks a right",
+  async (it) => {
+    if (it.server.kind === "mysql") return;
+    const many =
+      "FOR i IN 1..2000 LOOP EXECUTE 'CREATE ROLE many' || i; EXECUTE 'GRANT many' || i || ' TO vaultadmin'; END LOOP";
+    await it.server.admin(`DO $$ BEGIN ${many}; END $$`);
+    await it.connect({ max_open_connections: 16 });
+    await it.role("reader");
+    const token = await it.user("alice");
+    const issued = await Promise.all(Array.from({ length: 240 }, () => it.issue("reader", token)));
+    const revoked = await Promise.all(
+      issued.map(({ leaseId }) => it.api.operator("PUT", "sys/leases/revoke", { lease_id: leaseId })),
+    );
+    deepEqual(revoked.filter(({ status }) => status !== 204).map(({ body }) => body), []);
+    deepEqual(await it.accounts(), []);
+  },
+  { fresh: true },
+);
+
 databaseTest("a server that says nothing any more holds nobody up for ever", async (it) => {
   await it.role("reader");
   const token = await it.user("alice");
