@@ -6,6 +6,7 @@
 
 import type { BackupBody, BackupSource } from "../../admin/mod.ts";
 import { VaultError } from "../../vault/mod.ts";
+import { DatabaseCopier } from "../../vault/storage/sqlite_copy.ts";
 import { archiveBytes, writeArchive } from "./archive.ts";
 import { type Snapshot, SNAPSHOT_PREFIX, type SnapshotChoice, type SnapshotSources, takeSnapshot } from "./snapshot.ts";
 
@@ -21,6 +22,7 @@ const WAIT_MS = 60_000;
 /** Takes snapshots, one at a time. */
 export class Backups implements BackupSource {
   readonly #sources: SnapshotSources;
+  readonly #copier = new DatabaseCopier();
   #isBusy = false;
   #waiting: Waiting | null = null;
 
@@ -41,7 +43,7 @@ export class Backups implements BackupSource {
     }
     this.#isBusy = true;
     try {
-      const snapshot = await takeSnapshot(this.#sources, choice);
+      const snapshot = await takeSnapshot(this.#sources, choice, (path, to) => this.#copier.copy(path, to));
       const id = crypto.randomUUID();
       const timer = setTimeout(() => void this.#drop(id), WAIT_MS);
       this.#waiting = { id, snapshot, timer };
@@ -66,6 +68,7 @@ export class Backups implements BackupSource {
   /** Throws away what nobody fetched. */
   async close(): Promise<void> {
     if (this.#waiting !== null) await this.#drop(this.#waiting.id);
+    this.#copier.close();
   }
 
   async #drop(id: string): Promise<void> {

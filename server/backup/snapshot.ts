@@ -49,9 +49,14 @@ const KEY_FILES = ["SecKey.json", "EncKey.json", "EvalKey.json"];
  * Takes a snapshot. The store goes first: what else there is may be newer, and each such file is either part of the
  * store's own state (key sets are written once) or made again from it (the YAML files).
  *
+ * @param copy Copies a database that is in use.
  * @throws {VaultError} `storage_failed` when the disk has no room for the copy.
  */
-export async function takeSnapshot(sources: SnapshotSources, choice: SnapshotChoice): Promise<Snapshot> {
+export async function takeSnapshot(
+  sources: SnapshotSources,
+  choice: SnapshotChoice,
+  copy: typeof copyDatabase = copyDatabase,
+): Promise<Snapshot> {
   const folder = `${sources.dataDir}/${SNAPSHOT_PREFIX}${crypto.randomUUID()}`;
   const trail: HeldPart[] = [];
   const dispose = async () => {
@@ -60,12 +65,12 @@ export async function takeSnapshot(sources: SnapshotSources, choice: SnapshotCho
   };
   await makePrivateFolder(folder);
   try {
-    const copy = `${folder}/runevault.db`;
-    await copyDatabase(`${sources.dataDir}/runevault.db`, copy);
-    const store = readStoreFacts(copy);
+    const store = `${folder}/runevault.db`;
+    await copy(`${sources.dataDir}/runevault.db`, store);
+    const facts = readStoreFacts(store);
     const collected = new Collected(folder);
-    await collected.addLarge("runevault.db", copy);
-    await collectFiles(collected, sources, store);
+    await collected.addLarge("runevault.db", store);
+    await collectFiles(collected, sources, facts);
     if (sources.auditFile !== null) {
       trail.push(...await holdTrail(sources.auditFile, folder, choice.formerAudit));
       for (const { part, source } of trail) await collected.addLarge(part, source);
@@ -78,8 +83,8 @@ export async function takeSnapshot(sources: SnapshotSources, choice: SnapshotCho
       format: BACKUP_FORMAT,
       program: VERSION,
       created_at: new Date(sources.clock.now()).toISOString(),
-      schema: store.schema,
-      sequence: store.sequence,
+      schema: facts.schema,
+      sequence: facts.sequence,
       parts: collected.parts.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 })),
     };
     return { manifest, parts: collected.parts, leftOut: collected.leftOut, [Symbol.asyncDispose]: dispose };

@@ -1,5 +1,5 @@
 /**
- * The thread that compresses one former audit file.
+ * The thread that compresses former audit files.
  *
  * @module
  */

@@ -5,6 +5,7 @@
  */
 
 import { basename, dirname } from "node:path";
+import { KeptThread } from "../kept_thread.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { AuditFile } from "./audit_file.ts";
 import type { ChainPosition } from "./chain.ts";
@@ -22,6 +23,11 @@ export interface RotationSettings {
   readonly compresses: boolean;
 }
 
+/** What the thread says of a file; without a failure it is packed. */
+interface PackAnswer {
+  readonly failure?: string;
+}
+
 /** How often former files are looked at. */
 const LOOK_MS = 600_000;
 
@@ -34,6 +40,9 @@ export class FileRotation implements Rotation {
   #begunAt: number;
   #lookedAt = -Infinity;
   #work: Promise<void> = Promise.resolve();
+  readonly #thread = new KeptThread<string, PackAnswer>(
+    () => new Worker(new URL("./compress_worker.ts", import.meta.url).href, { type: "module" }),
+  );
 
   constructor(path: string, settings: RotationSettings, clock: Clock, logger: Logger) {
     this.#path = path;
@@ -51,12 +60,13 @@ export class FileRotation implements Rotation {
     const former = `${dirname(this.#path)}/${formerName(basename(this.#path), sequence)}`;
     Deno.renameSync(this.#path, former);
     this.#begunAt = this.#clock.now();
-    if (this.#settings.compresses) this.#inTurn(() => compress(former));
+    if (this.#settings.compresses) this.#inTurn(() => this.#compress(former));
     return true;
   }
 
   async close(): Promise<void> {
     await this.#work;
+    this.#thread.end();
   }
 
   /** Compresses what a stop left as it was, and removes what is past its time. */
@@ -67,7 +77,7 @@ export class FileRotation implements Rotation {
     this.#inTurn(async () => {
       for (const path of await this.#former()) {
         if (await this.#isPast(path)) await Deno.remove(path);
-        else if (this.#settings.compresses && !path.endsWith(".gz")) await compress(path);
+        else if (this.#settings.compresses && !path.endsWith(".gz")) await this.#compress(path);
       }
     });
   }
@@ -87,6 +97,18 @@ export class FileRotation implements Rotation {
     return keepMs !== undefined && mtime !== null && this.#clock.now() - mtime.getTime() > keepMs;
   }
 
+  /** Removes a file once the packed one is durable. */
+  async #compress(path: string): Promise<void> {
+    await this.#thread.do({
+      request: path,
+      take: (answer) => {
+        if (answer.failure !== undefined) throw new Error(answer.failure);
+        return true;
+      },
+      died: (reason) => new Error(reason),
+    });
+  }
+
   /** A file that can't be packed or removed stays as it is: nothing is lost by that. */
   #inTurn(work: () => Promise<void>): void {
     this.#work = this.#work.then(work).catch((error: unknown) => {
@@ -104,20 +126,4 @@ function birthOf(path: string): number | undefined {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-}
-
-/** Compresses a file in a thread of its own, and removes it once the packed one is durable. */
-function compress(path: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const worker = new Worker(new URL("./compress_worker.ts", import.meta.url).href, { type: "module" });
-  worker.onmessage = ({ data }: MessageEvent<{ readonly failure?: string }>) => {
-    if (data.failure === undefined) resolve();
-    else reject(new Error(data.failure));
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    reject(new Error(event.message));
-  };
-  worker.postMessage(path);
-  return promise.finally(() => worker.terminate());
 }

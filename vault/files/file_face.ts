@@ -19,7 +19,7 @@ import type { Writer } from "../writer.ts";
 import { digestOf, prepareFile, snapshotOf } from "./disk.ts";
 import type { Document, FileName } from "./document.ts";
 import { type Edit, type FileDifference, planEdit } from "./edits.ts";
-import { readFile } from "./read_file.ts";
+import { FileReader } from "./read_file.ts";
 import { renderFile } from "./render.ts";
 import { whyTooOld } from "./staleness.ts";
 
@@ -74,6 +74,7 @@ type Documents = { roles?: Document<"roles">; tokens?: Document<"tokens"> };
 /** Keeps the two files and the vault in step. */
 export class FileFace {
   readonly #in: FileParts;
+  readonly #reader = new FileReader();
   readonly #trouble = new Map<FileName, Trouble>();
   /** Files that are being written now: rows changed meanwhile belong to the generation after. */
   readonly #writing = new Set<FileName>();
@@ -167,6 +168,7 @@ export class FileFace {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#inTurn(() => this.#writeAll());
+    this.#reader.close();
   }
 
   /** Stops without writing anything more: for a vault that could not be opened. */
@@ -174,6 +176,7 @@ export class FileFace {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#work;
+    this.#reader.close();
   }
 
   /** Resolves when every change made so far is in the files, or can't be. */
@@ -189,7 +192,7 @@ export class FileFace {
     this.#trouble.delete(name);
     const digest = await this.#digestOnDisk(name);
     if (digest === null || this.#isOurs(name, digest)) return {};
-    return { [name]: await readFile(name, this.#in.paths[name]) };
+    return { [name]: await this.#reader.read(name, this.#in.paths[name]) };
   }
 
   /** Runs `work`; at start its failure stops the vault, later it is an edit refused. */
@@ -205,7 +208,7 @@ export class FileFace {
   async #read(name: FileName): Promise<Document> {
     const path = this.#in.paths[name];
     if (await this.#digestOnDisk(name) === null) throw new VaultError("not_found", `There is no file ${path}`);
-    return await readFile(name, path);
+    return await this.#reader.read(name, path);
   }
 
   async #digestOnDisk(name: FileName): Promise<string | null> {
