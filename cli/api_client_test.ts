@@ -121,7 +121,8 @@ Deno.test("names that a URL drops are refused: `delete ..` must not ask for the 
   }
   equal(api.asked.length, 0);
   equal((await cli(["policy", "delete", "../x?y"], env)).code, 0);
-  deepEqual(api.asked.map(({ path }) => path), ["/v1/sys/policies/acl/..%2Fx%3Fy"]);
+  const path = "/v1/sys/policies/acl/..%2Fx%3Fy";
+  deepEqual(api.asked.map(({ method, path }) => [method, path]), [["GET", path], ["DELETE", path]]);
 });
 
 Deno.test("a refusal of the API comes with what to try next", async () => {

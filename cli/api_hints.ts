@@ -18,11 +18,27 @@ const CLOSED = "a login is closed for a while after wrong passwords, and while i
 const TAKEN = "an entity of this name is there already: use `runevault entity update`";
 const OPERATIONS: Readonly<Record<string, string>> = { GET: "read", PATCH: "patch", DELETE: "delete" };
 
+/** What lists those of a kind, by the path of one. The first that matches counts. */
+const LISTS: readonly (readonly [path: RegExp, list: string])[] = [
+  [/^identity\/entity\//, "entity list"],
+  [/^identity\/entity-alias\//, "entity alias list"],
+  [/^identity\/group\//, "entity group list"],
+  [/^identity\/oidc\/key\//, "oidc key list"],
+  [/^identity\/oidc\/role\//, "oidc role list"],
+  [/^sys\/policies\/acl\//, "policy list"],
+  [/^sys\/policies\/password\//, "db password-policy list"],
+  [/\/config\//, "db connection list"],
+  [/\/static-roles\//, "db static-role list"],
+  [/\/roles\//, "db role list"],
+];
+
 /** Words of the API with what mends it. The first that matches counts. */
 const HINTS: readonly (readonly [words: RegExp, hint: (asked: Asked) => string | undefined])[] = [
   [/invalid token/, () => `the token has ended or never was: ${LOG_IN}`],
   [/^no entity associated/, () => LOG_IN],
   [/^permission denied$/, (asked) => isLogin(asked) ? CLOSED : explained(asked)],
+  [/^There is no such thing$/, ({ path }) => listed(path)],
+  [/^no handler for route "database\//, () => "mount the engine: runevault db enable"],
   [/^check-and-set parameter/, ({ path }) => path === "identity/entity" ? TAKEN : undefined],
   [/^metadata key .* was set by somebody else/, () => "only an operator changes it: it may stand in signed tokens"],
 ];
@@ -33,6 +49,11 @@ export function hinted(error: unknown, asked: Asked): unknown {
   const hint = HINTS.find(([words]) => words.test(error.message))?.[1](asked);
   if (hint === undefined) return error;
   return new VaultError(error.kind, error.message, { hint, data: error.data, cause: error.cause });
+}
+
+function listed(path: string): string | undefined {
+  const list = LISTS.find(([paths]) => paths.test(path))?.[1];
+  return list && `see \`runevault ${list}\``;
 }
 
 function isLogin({ path }: Asked): boolean {

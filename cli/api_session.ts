@@ -51,6 +51,27 @@ export async function answerApi<T>(
 }
 
 /**
+ * Deletes what is at a path. The API answers the same where nothing is, as for a name that is mistyped; so it is looked
+ * for first, by those who may.
+ *
+ * @param text Printed when it is done.
+ * @throws {VaultError} `not_found`, and as {@link answerApi}.
+ */
+export async function deleteApi(io: Io, globals: ApiOptions, path: string, text: string): Promise<void> {
+  await assertThere(io, globals, { method: "GET", path });
+  await answerApi(io, globals, { method: "DELETE", path }, done(text));
+}
+
+/** Asks a question whose answer is only that there is something; who may not ask it goes on. */
+export async function assertThere(io: Io, globals: ApiOptions, question: ApiQuestion): Promise<void> {
+  try {
+    await askApi(io, globals, question);
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.kind !== "permission_denied") throw error;
+  }
+}
+
+/**
  * A path with names in it, each percent-encoded: ``apiPath`identity/entity/name/${name}` ``.
  *
  * @throws {VaultError} `usage` for a name that a URL drops: it would ask for something else.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerApi, apiPath, done, listKeys, showData } from "../api_session.ts";
+import { answerApi, apiPath, deleteApi, done, listKeys, showData } from "../api_session.ts";
 import type { Io } from "../io.ts";
 import { commaList, wholeNumber } from "../numbers.ts";
 import { examples } from "../program.ts";
@@ -86,8 +86,7 @@ export function addConnectionCommands(db: DatabaseGroup, io: Io): void {
     .addHelpText("after", examples("runevault db connection delete main"))
     .action(async (name, _options, command) => {
       const globals = command.optsWithGlobals();
-      const question = { method: "DELETE" as const, path: pathOf(globals.mount, name) };
-      await answerApi(io, globals, question, done(`Deleted the connection ${name}`));
+      await deleteApi(io, globals, pathOf(globals.mount, name), `Deleted the connection ${name}`);
     });
 
   connection.command("reset").description("Close a connection and open it anew.")

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerApi, apiPath, done, listKeys } from "../api_session.ts";
+import { answerApi, apiPath, deleteApi, done, listKeys } from "../api_session.ts";
 import { escapeControls, escapeLines } from "../format.ts";
 import type { Io } from "../io.ts";
 import { examples } from "../program.ts";
@@ -52,7 +52,6 @@ export function addPasswordPolicyCommands(db: DatabaseGroup, io: Io): void {
     .argument("<POLICY>", "its name")
     .addHelpText("after", examples("runevault db password-policy delete long"))
     .action(async (name, _options, command) => {
-      const question = { method: "DELETE" as const, path: pathOf(name) };
-      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted the password policy ${name}`));
+      await deleteApi(io, command.optsWithGlobals(), pathOf(name), `Deleted the password policy ${name}`);
     });
 }

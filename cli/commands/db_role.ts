@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerApi, apiPath, done, listKeys, showData } from "../api_session.ts";
+import { answerApi, apiPath, deleteApi, done, listKeys, showData } from "../api_session.ts";
 import type { Io } from "../io.ts";
 import { examples } from "../program.ts";
 import { repeated } from "../repeated.ts";
@@ -74,8 +74,7 @@ export function addDatabaseRoleCommands(db: DatabaseGroup, io: Io): void {
     .addHelpText("after", examples("runevault db role delete app-users"))
     .action(async (name, _options, command) => {
       const globals = command.optsWithGlobals();
-      const question = { method: "DELETE" as const, path: pathOf(globals.mount, name) };
-      await answerApi(io, globals, question, done(`Deleted the role ${name}`));
+      await deleteApi(io, globals, pathOf(globals.mount, name), `Deleted the role ${name}`);
     });
 }
 

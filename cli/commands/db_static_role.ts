@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerApi, apiPath, done, listKeys, showData } from "../api_session.ts";
+import { answerApi, apiPath, deleteApi, done, listKeys, showData } from "../api_session.ts";
 import type { Io } from "../io.ts";
 import { examples } from "../program.ts";
 import { repeated } from "../repeated.ts";
@@ -77,7 +77,6 @@ export function addStaticRoleCommands(db: DatabaseGroup, io: Io): void {
     .addHelpText("after", examples("runevault db static-role delete reports"))
     .action(async (name, _options, command) => {
       const globals = command.optsWithGlobals();
-      const question = { method: "DELETE" as const, path: pathOf(globals.mount, name) };
-      await answerApi(io, globals, question, done(`Deleted the static role ${name}`));
+      await deleteApi(io, globals, pathOf(globals.mount, name), `Deleted the static role ${name}`);
     });
 }

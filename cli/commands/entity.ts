@@ -6,7 +6,7 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { VaultError } from "../../vault/errors.ts";
-import { answerApi, apiCommand, apiPath, done, listKeys, showData } from "../api_session.ts";
+import { answerApi, apiCommand, apiPath, deleteApi, done, listKeys, showData } from "../api_session.ts";
 import { entityIdOf, entityPath, showEntity } from "../entities.ts";
 import { commaList, wholeNumber } from "../numbers.ts";
 import { pairs } from "../pairs.ts";
@@ -66,8 +66,7 @@ export function addEntityCommands(root: Root, { io }: CliContext): void {
     .argument("<entity>", "its name, or its id")
     .addHelpText("after", examples("runevault entity delete alice"))
     .action(async (name, _options, command) => {
-      const question = { method: "DELETE" as const, path: entityPath(name) };
-      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted ${name}`));
+      await deleteApi(io, command.optsWithGlobals(), entityPath(name), `Deleted ${name}`);
     });
 
   entity.command("merge").description("Merge entities into one, which takes over what they hold.")

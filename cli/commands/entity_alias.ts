@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerApi, answerList, type ApiGroup, apiPath, done, showData } from "../api_session.ts";
+import { answerApi, answerList, type ApiGroup, apiPath, deleteApi, done, showData } from "../api_session.ts";
 import { entityIdOf } from "../entities.ts";
 import { table } from "../format.ts";
 import type { Io } from "../io.ts";
@@ -44,8 +44,12 @@ export function addEntityAliasCommands(entity: ApiGroup, io: Io): void {
     .argument("<id>", "the alias's id")
     .addHelpText("after", examples("runevault entity alias delete 5137147f-d0f9-4b41-ba86-e1c5761a38c6"))
     .action(async (id, _options, command) => {
-      const question = { method: "DELETE" as const, path: apiPath`identity/entity-alias/id/${id}` };
-      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted the alias ${id}`));
+      await deleteApi(
+        io,
+        command.optsWithGlobals(),
+        apiPath`identity/entity-alias/id/${id}`,
+        `Deleted the alias ${id}`,
+      );
     });
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerApi, type ApiGroup, type ApiOptions, apiPath, done, listKeys } from "../api_session.ts";
+import { answerApi, type ApiGroup, type ApiOptions, apiPath, deleteApi, done, listKeys } from "../api_session.ts";
 import { entityIdOf, groupIdOf, groupPath, metadataFacts } from "../entities.ts";
 import { facts } from "../format.ts";
 import type { Io } from "../io.ts";
@@ -50,8 +50,7 @@ export function addEntityGroupCommands(entity: ApiGroup, io: Io): void {
     .argument("<group>", "its name, or its id")
     .addHelpText("after", examples("runevault entity group delete research"))
     .action(async (name, _options, command) => {
-      const question = { method: "DELETE" as const, path: groupPath(name) };
-      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted the group ${name}`));
+      await deleteApi(io, command.optsWithGlobals(), groupPath(name), `Deleted the group ${name}`);
     });
 }
 

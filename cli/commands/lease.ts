@@ -5,8 +5,9 @@
  */
 
 import { VaultError } from "../../vault/errors.ts";
-import { answerApi, apiCommand, done, showData } from "../api_session.ts";
+import { answerApi, apiCommand, type ApiOptions, assertThere, done, showData } from "../api_session.ts";
 import { table } from "../format.ts";
+import type { Io } from "../io.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
 
 interface HeldLease {
@@ -61,9 +62,22 @@ export function addLeaseCommands(root: Root, { io }: CliContext): void {
       if (force && !prefix) throw new VaultError("usage", "--force takes --prefix", { hint: "it forgets leases" });
       const path = prefix ? `sys/leases/revoke-${force ? "force" : "prefix"}/${encodeURI(id)}` : "sys/leases/revoke";
       const body = { ...(prefix ? {} : { lease_id: id }), sync: !queue };
+      if (!prefix) await assertLease(io, command.optsWithGlobals(), id);
       const text = force ? "Forgotten; the accounts may be there still" : queue ? "Revoked, or on its way" : "Revoked";
       await answerApi(io, command.optsWithGlobals(), { method: "PUT", path, body }, done(text));
     });
+}
+
+/** The API ends what is not there as it ends all else; who mistyped it would go away assured. */
+async function assertLease(io: Io, globals: ApiOptions, id: string): Promise<void> {
+  try {
+    await assertThere(io, globals, { method: "POST", path: "sys/leases/lookup", body: { lease_id: id } });
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.message !== "invalid lease") throw error;
+    throw new VaultError("not_found", `There is no lease ${JSON.stringify(id)}`, {
+      hint: "see `runevault lease list`",
+    });
+  }
 }
 
 interface HeldBody {

@@ -11,6 +11,7 @@ import {
   type ApiGroup,
   apiPath,
   type ApiQuestion,
+  deleteApi,
   done,
   listKeys,
   showData,
@@ -96,8 +97,7 @@ function addKeys(oidc: ApiGroup, io: Io): void {
     .argument("<oidc-key>", "the key's name")
     .addHelpText("after", examples("runevault oidc key delete app"))
     .action(async (name, _options, command) => {
-      const question = { method: "DELETE" as const, path: apiPath`identity/oidc/key/${name}` };
-      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted the key ${name}`));
+      await deleteApi(io, command.optsWithGlobals(), apiPath`identity/oidc/key/${name}`, `Deleted the key ${name}`);
     });
 }
 
@@ -153,7 +153,6 @@ function addRoles(oidc: ApiGroup, io: Io): void {
     .argument("<oidc-role>", "the role's name")
     .addHelpText("after", examples("runevault oidc role delete app"))
     .action(async (name, _options, command) => {
-      const question = { method: "DELETE" as const, path: apiPath`identity/oidc/role/${name}` };
-      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted the role ${name}`));
+      await deleteApi(io, command.optsWithGlobals(), apiPath`identity/oidc/role/${name}`, `Deleted the role ${name}`);
     });
 }

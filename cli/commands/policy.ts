@@ -6,7 +6,7 @@
 
 import { Argument } from "@commander-js/extra-typings";
 import { VaultError } from "../../vault/errors.ts";
-import { answerApi, apiCommand, apiPath, done, listKeys } from "../api_session.ts";
+import { answerApi, apiCommand, apiPath, deleteApi, done, listKeys } from "../api_session.ts";
 import { escapeLines, facts, table } from "../format.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
 import { readTextFile } from "../text_file.ts";
@@ -44,8 +44,7 @@ export function addPolicyCommands(root: Root, { io }: CliContext): void {
     .argument("<policy>", "the policy's name")
     .addHelpText("after", examples("runevault policy delete own-entity"))
     .action(async (name, _options, command) => {
-      const question = { method: "DELETE" as const, path: apiPath`sys/policies/acl/${name}` };
-      await answerApi(io, command.optsWithGlobals(), question, done(`Deleted the policy ${name}`));
+      await deleteApi(io, command.optsWithGlobals(), apiPath`sys/policies/acl/${name}`, `Deleted the policy ${name}`);
     });
 
   policy.command("explain").description("Say which policy and stanza decides, and which were dropped and why.")
