@@ -2,6 +2,7 @@ import { deepEqual, equal, fail, match, ok, rejects } from "node:assert/strict";
 import { connect } from "node:net";
 import { collectTlsNames, ensureAutoTls } from "../server/tls/mod.ts";
 import { MemoryLogger } from "../tests/fakes/ports.ts";
+import { soon } from "../tests/soon.ts";
 import { HttpPort, type HttpPortOptions, RelayThread } from "./mod.ts";
 
 const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -70,15 +71,6 @@ async function hear(connection: Deno.Conn, fits: RegExp = /$^/): Promise<{ text:
     text += new TextDecoder().decode(buffer.subarray(0, length));
   } while (!fits.test(text));
   return { text, isClosed: false };
-}
-
-/** What `promise` gives, or a rejection after twenty seconds: a test that waits for ever says nothing. */
-async function soon<T>(promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error("nothing happened within 20 s")), 20_000);
-  });
-  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 testPort("passes requests on, one after the other on one connection", async (open) => {

@@ -19,6 +19,7 @@ import {
 } from "@grpc/grpc-js";
 import { GetAgentManifestResponseSchema, VaultService } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { Metadata as MetadataService, SealMetadataResponseSchema } from "../../proto/gen/runevault/v1/metadata_pb.ts";
+import { soon } from "../../tests/soon.ts";
 import type { Logger } from "../../vault/ports.ts";
 import { plaintextCredentials } from "./credentials.ts";
 import { grpcDefinition, type GrpcService, grpcService } from "./definition.ts";
@@ -91,15 +92,6 @@ export function start(options: Pick<GrpcServerOptions, "services"> & Partial<Grp
     stopGraceMs: 500,
     ...options,
   });
-}
-
-/** What `promise` gives, or a rejection after twenty seconds: a test that waits for ever says nothing. */
-export async function soon<T>(promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error("nothing happened within 20 s")), 20_000);
-  });
-  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** How a call ended: `message` when it went well; code, details and trailers always. */

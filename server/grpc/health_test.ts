@@ -7,7 +7,8 @@ import {
   type HealthCheckResponse,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../proto/gen/grpc/health/v1/health_pb.ts";
-import { call, frame, rawClient, rawRequest, soon, start, statusOf } from "./_test_support.ts";
+import { soon } from "../../tests/soon.ts";
+import { call, frame, rawClient, rawRequest, start, statusOf } from "./_test_support.ts";
 import { grpcDefinition } from "./definition.ts";
 import { createHealth } from "./health.ts";
 import { ownNow } from "../../tests/own_time.ts";

@@ -4,7 +4,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { createTestCa, hasOpenssl, SERVER_EXTENSIONS } from "./_test_certificates.ts";
 import { END_STREAM, FRAME, type Frame, RawHttp2 } from "./_raw_http2.ts";
-import { call, frame, soon, startAnswering, vault } from "./_test_support.ts";
+import { soon } from "../../tests/soon.ts";
+import { call, frame, startAnswering, vault } from "./_test_support.ts";
 import type { GuardOptions } from "./guarded_http2.ts";
 
 const KIB = 1024;

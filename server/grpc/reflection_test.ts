@@ -9,7 +9,8 @@ import {
   type ServerReflectionResponse,
 } from "../../proto/gen/grpc/reflection/v1/reflection_pb.ts";
 import { VaultService } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
-import { soon, start } from "./_test_support.ts";
+import { soon } from "../../tests/soon.ts";
+import { start } from "./_test_support.ts";
 import { grpcDefinition } from "./definition.ts";
 import { createReflection } from "./reflection.ts";
 import { ownNow } from "../../tests/own_time.ts";

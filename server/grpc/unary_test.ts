@@ -5,12 +5,12 @@ import { status } from "@grpc/grpc-js";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { SealMetadataRequestSchema } from "../../proto/gen/runevault/v1/metadata_pb.ts";
 import { VaultError } from "../../vault/errors.ts";
+import { soon } from "../../tests/soon.ts";
 import {
   call,
   metadataService,
   recordingPorts,
   servicesAnswering,
-  soon,
   start,
   startAnswering,
   vault,

@@ -3,7 +3,8 @@ import { Buffer } from "node:buffer";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { END_STREAM, FRAME, RawHttp2 } from "./_raw_http2.ts";
-import { call, frame, rawClient, soon, vault } from "./_test_support.ts";
+import { soon } from "../../tests/soon.ts";
+import { call, frame, rawClient, vault } from "./_test_support.ts";
 
 const request = create(GetAgentManifestRequestSchema, { token: "evt_a" });
 const body = frame(toBinary(GetAgentManifestRequestSchema, request));
