@@ -128,9 +128,10 @@ Deno.test("calls under way on all threads are finished at a stop, and counted at
 });
 
 Deno.test("what a handler throws, and a caller who goes, come through from every thread", async () => {
-  let aborted = 0;
+  let [arrived, aborted] = [0, 0];
   await using it = await openAnswering((_request, context) => {
     if (context.token === "evt_a") throw new TypeError("secret inside");
+    arrived++;
     return new Promise((_resolve, reject) => {
       context.signal.addEventListener("abort", () => {
         aborted++;
@@ -143,10 +144,13 @@ Deno.test("what a handler throws, and a caller who goes, come through from every
     equal(code, status.INTERNAL);
     ok(!details.includes("secret"));
     const waiting = create(GetAgentManifestRequestSchema, { token: "evt_b" });
-    const late = await call(it.address, vault.getAgentManifest, waiting, { deadlineMs: 100 });
-    equal(late.code, status.DEADLINE_EXCEEDED);
+    // On a busy machine a short deadline passes before the call is there.
+    for (let [before, deadlineMs] = [arrived, 100]; arrived === before; deadlineMs *= 4) {
+      const late = await call(it.address, vault.getAgentManifest, waiting, { deadlineMs });
+      equal(late.code, status.DEADLINE_EXCEEDED);
+    }
   }
-  await until(() => aborted === 8, () => `${aborted} handlers heard of it`);
+  await until(() => aborted === arrived, () => `${aborted} of ${arrived} handlers heard of it`);
 });
 
 Deno.test("a port that somebody listens on already is not shared with them", async () => {

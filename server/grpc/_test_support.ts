@@ -134,7 +134,7 @@ export function callOn<Request, Response>(
   client: Client,
   method: MethodDefinition<Request, Response>,
   request: Request,
-  { metadata = {}, deadlineMs = 8000, signal }: CallOptions = {},
+  { metadata = {}, deadlineMs = 20_000, signal }: CallOptions = {},
 ): Promise<Ended<Response>> {
   return new Promise((resolve) => {
     const deadline = Date.now() + deadlineMs;

@@ -50,7 +50,7 @@ function clientCredentials(caPem: string, own?: TestPair): ChannelCredentials {
 const channel = { "grpc.ssl_target_name_override": "localhost" };
 
 const callOver = (address: string, credentials: ChannelCredentials) =>
-  call(address, vault.getAgentManifest, request, { credentials, deadlineMs: 3000, channel });
+  call(address, vault.getAgentManifest, request, { credentials, deadlineMs: 20_000, channel });
 
 /** The serial number of the certificate that a new connection is shown. */
 function shownSerial(address: string, caPem: string): Promise<string> {

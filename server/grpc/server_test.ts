@@ -258,7 +258,7 @@ Deno.test("stop() lets a call in flight finish and refuses new ones", async () =
   let isStopped = false;
   const stopped = running.server.stop().then(() => isStopped = true);
   await new Promise((resolve) => setTimeout(resolve, 50));
-  equal((await call(address, vault.getAgentManifest, request, { deadlineMs: 2000 })).code, status.UNAVAILABLE);
+  equal((await call(address, vault.getAgentManifest, request, { deadlineMs: 20_000 })).code, status.UNAVAILABLE);
   equal(isStopped, false);
   answer.resolve("fine");
   equal((await inFlight).message?.manifestJson, "fine");
