@@ -47,9 +47,11 @@ export function addGroupExamples(command: CommandUnknownOpts): void {
   if (members.length === 0) return;
   members.forEach(addGroupExamples);
   if (examplesIn(paragraphsAfter(command)).length > 0) return;
-  const found = members.flatMap((member) => examplesIn(paragraphsAfter(member)).slice(0, 1))
-    .slice(0, MAX_GROUP_EXAMPLES);
-  command.addHelpText("after", examples(...found));
+  // Only who reads the help waits for them: to collect them takes as long as all else that a command needs to begin.
+  command.addHelpText("after", () => {
+    const found = members.flatMap((member) => examplesIn(paragraphsAfter(member)).slice(0, 1));
+    return examples(...found.slice(0, MAX_GROUP_EXAMPLES));
+  });
 }
 
 function visible(command: CommandUnknownOpts): CommandUnknownOpts[] {
