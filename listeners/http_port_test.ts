@@ -124,6 +124,20 @@ testPort("carries many megabytes both ways, to a client that reads late", async 
   deepEqual(await answer.bytes(), whole);
 });
 
+testPort("answers a client that has ended its side after its request", async (open) => {
+  const handler = async (request: Request) => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return new Response(request.signal.aborted ? "<gone>" : "<here>");
+  };
+  await using served = await open({ handler });
+  using connection = await served.connect();
+  await say(connection, GET);
+  await connection.closeWrite();
+  const { text, isClosed } = await hear(connection);
+  match(text, /200 OK[^]*<here>/);
+  equal(isClosed, true);
+});
+
 testPort("tells the handler when its caller goes away", async (open) => {
   const gone = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();

@@ -15,6 +15,12 @@ const MAX_HELD_BYTES = 64 * 1024;
 /** `HTTP/1.1 100 Continue`: an answer after which the body is still to come. */
 const INTERIM = /^HTTP\/1\.1 1\d\d/;
 
+/**
+ * How long the server behind isn't told that a client has ended its side while it waits for its answer. That may be a client
+ * who has said all, and may be one who went away; the server takes either for the latter.
+ */
+const HALF_CLOSED_MS = 3000;
+
 /** How long each turn may take, in milliseconds. */
 export interface TurnLimits {
   /** From the connection, or the first byte of a request, to the end of the request's head. */
@@ -55,6 +61,7 @@ export class RelayedConnection {
   /** False while what the client says can't be passed on. */
   #isHearing = true;
   #hasEnded = false;
+  #halfClosed: ReturnType<typeof setTimeout> | undefined;
 
   /** @param outside The client's connection; it must be allowed to be half open. Nothing is relayed yet. */
   constructor(outside: Socket, ports: ConnectionPorts) {
@@ -105,6 +112,7 @@ export class RelayedConnection {
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    clearTimeout(this.#halfClosed);
     this.#held = [];
     this.#outside.destroy();
     if (this.#inside !== null && this.#inside !== "wanted") this.#inside.end();
@@ -113,8 +121,11 @@ export class RelayedConnection {
 
   /** A client that has said all may still be waiting for its answer. */
   #endInside(): void {
-    if (this.#inside === null) return this.end();
-    if (this.#inside !== "wanted") this.#inside.socket.end();
+    const inside = this.#inside;
+    if (inside === null) return this.end();
+    if (inside === "wanted") return;
+    if (this.#turn !== "answering") return void inside.socket.end();
+    this.#halfClosed ??= setTimeout(() => inside.socket.end(), HALF_CLOSED_MS);
   }
 
   /**
@@ -173,7 +184,7 @@ export class RelayedConnection {
     inside.on("error", () => this.end()).on("close", () => this.#finish());
     inside.write(Buffer.concat(this.#held));
     this.#held = [];
-    if (this.#outside.readableEnded) inside.end();
+    if (this.#outside.readableEnded) this.#endInside();
     this.#hearAgain();
   }
 

@@ -27,6 +27,7 @@ export class ServersBehind {
   readonly #isTemporary: boolean;
   readonly #servers = new Map<string, ServerBehind>();
   #made = 0;
+  #isShut = false;
 
   constructor(options: ServersBehindOptions) {
     const { folder, name } = options;
@@ -35,8 +36,9 @@ export class ServersBehind {
     if (!this.#isTemporary) removeLeftSockets(this.#folder, name);
   }
 
-  /** Opens a peer's server; returns the path of its socket. What makes that impossible is thrown. */
+  /** Opens a peer's server; returns the path of its socket. What makes that impossible is thrown, a shutdown too. */
   open(peer: string): string {
+    if (this.#isShut) throw new Error("The port is closed");
     const number = this.#made++;
     const path = `${this.#folder}/${this.#options.name}${number === 0 ? "" : `.${number}`}.http`;
     this.#servers.set(peer, new ServerBehind(path, peer, this.#options));
@@ -51,6 +53,7 @@ export class ServersBehind {
 
   /** Waits for the calls in flight, `graceMs` at most. Never rejects. */
   async shutdown(graceMs: number): Promise<void> {
+    this.#isShut = true;
     await Promise.all([...this.#servers.values()].map((server) => server.shutdown(graceMs)));
     if (this.#isTemporary) await Deno.remove(this.#folder, { recursive: true });
   }

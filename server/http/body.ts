@@ -4,6 +4,7 @@
  * @module
  */
 
+import { VaultError } from "../../vault/errors.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** No client of the API sends a tenth of it; parsing one that is this long keeps the event loop some milliseconds. */
@@ -27,6 +28,7 @@ export class BodyReader {
    *
    * @throws {HttpProblem} 413 for too many bytes, 408 for one that doesn't arrive in time, 400 for bytes that aren't
    *   UTF-8, 503 while too many bodies are on their way.
+   * @throws {VaultError} `cancelled` where the caller broke off.
    */
   async read(request: Request): Promise<string> {
     const declared = Number(request.headers.get("content-length") ?? 0);
@@ -37,7 +39,7 @@ export class BodyReader {
       return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
-      throw new HttpProblem(400, ["failed to decode JSON input: the body is broken off, or not UTF-8"]);
+      throw new HttpProblem(400, ["failed to decode JSON input: the body is not UTF-8"]);
     } finally {
       this.#held -= mine.bytes;
     }
@@ -72,7 +74,7 @@ async function joinChunks(reader: ReadableStreamDefaultReader<Uint8Array>, hold:
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    for (let next = await chunkOf(reader); !next.done; next = await chunkOf(reader)) {
       length += next.value.length;
       if (length > MAX_BODY_BYTES) throw tooLarge();
       hold(next.value.length);
@@ -83,6 +85,15 @@ async function joinChunks(reader: ReadableStreamDefaultReader<Uint8Array>, hold:
     throw error;
   }
   return chunks.length === 1 ? chunks[0]! : concat(chunks, length);
+}
+
+/** What the runtime says of a caller who left has a name of its own in each version. */
+async function chunkOf(reader: ReadableStreamDefaultReader<Uint8Array>) {
+  try {
+    return await reader.read();
+  } catch (cause) {
+    throw new VaultError("cancelled", "The caller went away before the body ended", { cause });
+  }
 }
 
 function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {

@@ -35,3 +35,8 @@ Deno.test("BodyReader bounds what all bodies on their way hold together, and giv
   equal((await slow).length, 901);
   equal((await bodies.read(sent("y".repeat(200)))).length, 200);
 });
+
+Deno.test("BodyReader takes a body that is broken off for a caller who left, and no failure of the vault's", async () => {
+  const broken = sent("x", Promise.reject(new Error("connection reset")));
+  await rejects(new BodyReader().read(broken), (error: unknown) => (error as { kind?: string }).kind === "cancelled");
+});
