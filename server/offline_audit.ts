@@ -7,7 +7,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { parseSeriesKey } from "../vault/audit/series_key.ts";
 import { inOrder, trailFiles } from "../vault/audit/trail_files.ts";
-import { brokenText, type TrailHead, type VerifyReport, verifyTrail } from "../vault/audit/verify.ts";
+import { brokenText, type SeriesKey, type TrailHead, type VerifyReport, verifyTrail } from "../vault/audit/verify.ts";
 import { VaultError } from "../vault/errors.ts";
 import { readSources } from "./sources.ts";
 
@@ -34,7 +34,7 @@ export interface VerifyOutcome extends VerifyReport {
  * @throws {VaultError} `not_found` for a file that can't be read, `invalid_argument` for a key file that is none.
  */
 export async function verifyAudit({ dataDir, files, keyFiles, running }: VerifyWish): Promise<VerifyOutcome> {
-  const keys = await Promise.all(keyFiles.map(readKey));
+  const keys = await Promise.all(keyFiles.map(readSeriesKey));
   const path = running?.path ?? await auditPath(dataDir, files.length > 0);
   const found = files.length > 0 ? await inOrder(files) : await filesOf(path);
   // Of files from elsewhere, or former ones alone, nobody here knows the end.
@@ -73,7 +73,12 @@ async function filesOf(path: string) {
   }
 }
 
-async function readKey(path: string) {
+/**
+ * Reads a first key of the trail.
+ *
+ * @throws {VaultError} `not_found` for a file that can't be read, `invalid_argument` for one that is no key.
+ */
+export async function readSeriesKey(path: string): Promise<SeriesKey> {
   try {
     return parseSeriesKey(await Deno.readTextFile(path));
   } catch (error) {

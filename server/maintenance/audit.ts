@@ -6,11 +6,11 @@
  */
 
 import { dirname } from "node:path";
-import { parseSeriesKey } from "../../vault/audit/series_key.ts";
 import { trailFiles } from "../../vault/audit/trail_files.ts";
 import { brokenText, type SeriesKey, type VerifyReport, verifyTrail } from "../../vault/audit/verify.ts";
 import { VaultError } from "../../vault/mod.ts";
 import { readRecords } from "../../vault/storage/store_facts.ts";
+import { readSeriesKey } from "../offline_audit.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 
 /** A commit comes some milliseconds before its line. */
@@ -25,15 +25,15 @@ const FIRST_KEY = /^audit\.k0(\.[0-9]+)?(\.age)?$/;
  * Reads all files of the trail.
  *
  * @param path Null where the operator switched the trail off.
- * @param keyFiles First keys that were taken away; those that still lie in the data folder are used too.
+ * @param taken First keys that were taken away; those that still lie in the data folder are used too.
  */
 export async function examineTrail(
   path: string | null,
   databasePath: string,
-  keyFiles: readonly string[],
+  taken: readonly SeriesKey[],
 ): Promise<Finding[]> {
   if (path === null) return [warning("audit", "there is no audit trail", "give --audit-file a path")];
-  const keys = await keysOf(dirname(databasePath), keyFiles);
+  const keys = await keysOf(dirname(databasePath), taken);
   const [head] = readRecords(databasePath, "audit_head");
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   const report = await verified(path, { keys, head });
@@ -66,10 +66,9 @@ async function verified(path: string, options: Parameters<typeof verifyTrail>[1]
   }
 }
 
-async function keysOf(dataDir: string, keyFiles: readonly string[]): Promise<SeriesKey[]> {
+async function keysOf(dataDir: string, taken: readonly SeriesKey[]): Promise<SeriesKey[]> {
   const here = (await firstKeysIn(dataDir)).filter((name) => !name.endsWith(".age"));
-  const paths = [...keyFiles, ...here.map((name) => `${dataDir}/${name}`)];
-  return await Promise.all(paths.map(async (one) => parseSeriesKey(await Deno.readTextFile(one))));
+  return [...taken, ...await Promise.all(here.map((name) => readSeriesKey(`${dataDir}/${name}`)))];
 }
 
 async function firstKeysIn(dataDir: string): Promise<string[]> {

@@ -7,6 +7,7 @@
 import { readStoreFacts, type StoreFacts } from "../../vault/storage/store_facts.ts";
 import { systemClock } from "../clock.ts";
 import type { RawValues } from "../config.ts";
+import { readSeriesKey } from "../offline_audit.ts";
 import { readSources, type Sources } from "../sources.ts";
 import { daysLeft } from "../tls/mod.ts";
 import { examineFirstKey, examineTrail } from "./audit.ts";
@@ -30,13 +31,15 @@ import { tlsReport } from "./tls.ts";
  * @param flags As for `serve`; `data_dir` at least.
  * @param isRunning Whether a server answers.
  * @param auditKeys Files with first keys of the audit trail, to check its MACs with.
- * @throws {VaultError} `config_invalid` for a configuration that can't be read; everything else is a finding.
+ * @throws {VaultError} `config_invalid` for a configuration that can't be read, `not_found` or `invalid_argument` for a key that
+ *   can't; everything else is a finding.
  */
 export async function doctor(
   flags: RawValues,
   isRunning: boolean,
   auditKeys: readonly string[] = [],
 ): Promise<Finding[]> {
+  const keys = await Promise.all(auditKeys.map(readSeriesKey));
   const sources = await readSources(flags);
   const { config } = sources;
   const found = [
@@ -44,7 +47,7 @@ export async function doctor(
     await examine("ports", () => examinePorts(config, isRunning)),
     await examine("tls", () => examineTls(flags)),
     await examine("store", () => examineAllOfStore(sources)),
-    await examine("audit", () => examineTrail(config.auditFile, `${config.dataDir}/runevault.db`, auditKeys)),
+    await examine("audit", () => examineTrail(config.auditFile, `${config.dataDir}/runevault.db`, keys)),
     await examine("audit", () => examineFirstKey(config.dataDir)),
   ];
   return found.flat();

@@ -249,6 +249,8 @@ Deno.test("a line that was written anew is found by its MAC, where the first key
     await forgeLastLine(`${folder.path}/audit.log`, `${folder.path}/runevault.db`);
     match(await said(), /ok: .* no MAC was checked \(--audit-key FILE\)/);
     match(await said("--audit-key", taken), /problem: .*its MAC is wrong/);
+    const { code, stderr } = await runProgram(["doctor", "--audit-key", "/nowhere/k0", "--data-dir", folder.path]);
+    deepEqual([code, /^runevault: The key file \/nowhere\/k0 can't be read/.test(stderr)], [1, true], stderr);
   } finally {
     await Deno.remove(taken);
   }
