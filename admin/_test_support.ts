@@ -107,18 +107,26 @@ function requestInit(method: string, body: unknown): RequestInit {
   return { method, headers: { ...headers, "content-type": "application/json" }, body: text };
 }
 
-/** Sends text as it is and returns what came back until the other side closed or was silent for `waitMs`. */
-export async function sendRaw(port: number, text: string, waitMs = 300): Promise<string> {
+/** Sends text as it is and returns the answer, or what came until the other side closed or was silent for `waitMs`. */
+export async function sendRaw(port: number, text: string, waitMs = 20_000): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   await writeAll(connection, new TextEncoder().encode(text));
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(65_536);
   let answer = "";
-  for (;;) {
+  while (!isWhole(answer)) {
     const count = await readWithin(connection, buffer, waitMs);
-    if (count === null) return answer;
+    if (count === null) break;
     answer += decoder.decode(buffer.subarray(0, count), { stream: true });
   }
+  return answer;
+}
+
+/** Whether an answer whose length is said is all there. */
+function isWhole(answer: string): boolean {
+  const length = /^content-length: ([0-9]+)\r$/im.exec(answer)?.[1];
+  const body = answer.indexOf("\r\n\r\n") + 4;
+  return length !== undefined && body > 3 && answer.length >= body + Number(length);
 }
 
 async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
