@@ -1,5 +1,6 @@
 /**
- * Makes the audit file durable some time after lines were written, and moves the key on with it.
+ * Makes the audit file durable some time after lines were written, and moves the key on with it. There is no hurry for lines that
+ * the store has: on one disk, syncs of the file hold up the store's commits.
  *
  * @module
  */
@@ -9,8 +10,8 @@ import type { LineSinkParts } from "./sink_parts.ts";
 
 /** A power cut may take 100 ms, and the disk needs its time too. */
 const SYNC_DELAY_MS = 80;
-/** So many syncs of the file go by before the key on disk is moved on: about a second. Each costs as much as a sync. */
-const SYNCS_OF_A_KEY = 12;
+/** How often the key on disk is moved on: each time costs as much as a sync. What a power cut can't take waits for that. */
+const KEY_DELAY_MS = 960;
 
 /** Whose lines they are. */
 export interface Synced {
@@ -18,6 +19,8 @@ export interface Synced {
   readonly position: ChainPosition;
   /** Why the file can't be written; null: it can. */
   readonly trouble: string | null;
+  /** Whether a power cut could take lines that the store hasn't either. */
+  readonly areVolatile: boolean;
   /** The file is durable up to there. */
   noteSynced(position: ChainPosition): void;
   noteFailed(error: unknown): void;
@@ -28,8 +31,10 @@ export class FileSync {
   readonly #in: Pick<LineSinkParts, "file" | "keyFile">;
   readonly #lines: Synced;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #delay = Infinity;
   #running: Promise<void> = Promise.resolve();
-  #syncs = -1;
+  /** Milliseconds that the key on disk is behind, as the delays tell; at first it is moved on at once. */
+  #keyBehind = KEY_DELAY_MS;
   #isClosed = false;
 
   constructor(parts: Pick<LineSinkParts, "file" | "keyFile">, lines: Synced) {
@@ -39,7 +44,11 @@ export class FileSync {
 
   /** Lines were written. */
   plan(): void {
-    this.#timer ??= setTimeout(() => void this.run(), SYNC_DELAY_MS);
+    const delay = this.#lines.areVolatile ? SYNC_DELAY_MS : KEY_DELAY_MS;
+    if (delay >= this.#delay || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#delay = delay;
+    this.#timer = setTimeout(() => void this.run(), delay);
   }
 
   /** Makes everything that was written durable now. Never rejects. */
@@ -57,18 +66,26 @@ export class FileSync {
 
   async #sync(): Promise<void> {
     const { position, trouble } = this.#lines;
+    const waited = Math.min(this.#delay, KEY_DELAY_MS);
+    clearTimeout(this.#timer);
+    this.#delay = Infinity;
     try {
       await this.#in.file.sync();
-      if (this.#isClosed || ++this.#syncs % SYNCS_OF_A_KEY === 0) await this.#in.keyFile.write(position);
+      await this.#moveKey(position, waited);
       if (trouble === null) this.#lines.noteSynced(position);
     } catch (error) {
       // Of a file that was broken it is no news, and by now that may have been mended.
       if (trouble === null) this.#lines.noteFailed(error);
     }
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     // The key moves on with the last line as well: a trail that rests must not leave the key of what it wrote behind.
-    const isBehind = this.#lines.position.sequence > position.sequence || this.#syncs % SYNCS_OF_A_KEY !== 0;
+    const isBehind = this.#lines.position.sequence > position.sequence || this.#keyBehind > 0;
     if (!this.#isClosed && isBehind) this.plan();
+  }
+
+  async #moveKey(position: ChainPosition, waited: number): Promise<void> {
+    this.#keyBehind += waited;
+    if (!this.#isClosed && this.#keyBehind < KEY_DELAY_MS) return;
+    await this.#in.keyFile.write(position);
+    this.#keyBehind = 0;
   }
 }

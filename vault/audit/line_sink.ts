@@ -58,6 +58,10 @@ export class LineSink {
     return this.#trouble;
   }
 
+  get areVolatile(): boolean {
+    return this.volatile.length > 0;
+  }
+
   get behind(): number {
     return this.#behind.length;
   }
