@@ -12,7 +12,7 @@ import { DESCRIPTORS_LEFT_TO_OTHERS } from "./grpc/connection_table.ts";
 import { spareDescriptors } from "./grpc/descriptors.ts";
 import { canServeGrpcOverTls } from "./grpc/runtime.ts";
 import { type GrpcFaces, openGrpcPort } from "./grpc_port.ts";
-import type { ApiHandler } from "./http/api.ts";
+import type { ApiHandler } from "./http/api_parts.ts";
 import { listenApi } from "./http/listener.ts";
 import { answerMonitoring, type MonitoringParts } from "./monitoring.ts";
 import type { PreparedTls } from "./listener_tls.ts";

@@ -8,7 +8,7 @@ import { NO_AUDIT } from "../../tests/fakes/no_audit.ts";
 import { equal } from "node:assert/strict";
 import { type TestVault, type TestVaultOptions, withVault } from "../../vault/_test_support.ts";
 import type { TrailReader } from "../../vault/audit/trail_reader.ts";
-import type { ApiHandler } from "./api.ts";
+import type { ApiHandler } from "./api_parts.ts";
 import { createVaultApi, OPERATOR } from "./identity_api.ts";
 
 /** An answer, read. */

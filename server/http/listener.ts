@@ -7,7 +7,7 @@
 import { HttpPort, type RelayThread } from "../../listeners/mod.ts";
 import type { Logger } from "../../vault/ports.ts";
 import type { TlsMaterial } from "../tls/material.ts";
-import type { ApiHandler } from "./api.ts";
+import type { ApiHandler } from "./api_parts.ts";
 import { listenWithoutPlaces } from "./listener_without_places.ts";
 
 /**

@@ -7,7 +7,7 @@
 import { NO_AUDIT } from "../../../tests/fakes/no_audit.ts";
 import { strict as assert } from "node:assert";
 import { type TestVault, withVault } from "../../../vault/_test_support.ts";
-import type { ApiHandler } from "../api.ts";
+import type { ApiHandler } from "../api_parts.ts";
 import { createVaultApi, OPERATOR } from "../identity_api.ts";
 
 /** The address that the vault under test knows itself by. */

@@ -6,7 +6,7 @@
 
 import { VaultError } from "../../../vault/errors.ts";
 import type { Wrapped, Wrapping } from "../../../vault/service_tokens/wrapping.ts";
-import type { WrapInfo } from "../api.ts";
+import type { WrapInfo } from "../api_parts.ts";
 import { text } from "../fields.ts";
 import { parseVerbatim } from "../json.ts";
 import { HttpProblem } from "../problem.ts";

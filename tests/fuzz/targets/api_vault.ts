@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { TestVault } from "../../../vault/_test_support.ts";
 import type { NativeArgon2 } from "../../../vault/userpass/native_passwords.ts";
 import { NO_AUDIT } from "../../fakes/no_audit.ts";
-import type { ApiHandler } from "../../../server/http/api.ts";
+import type { ApiHandler } from "../../../server/http/api_parts.ts";
 import { createVaultApi, OPERATOR } from "../../../server/http/identity_api.ts";
 import { must, PLANTED } from "../refusals.ts";
 
