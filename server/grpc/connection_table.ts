@@ -157,12 +157,17 @@ export class ConnectionTable {
     if (entry.stage === "silent" || entry.stage === "spoken") this.#crowds.advance(entry, "called");
   }
 
-  /** Counts the end of a call. From the first that was answered to somebody who has authenticated, its caller is known. */
-  callEnded(connection: Connection, at: number, isKnown: () => boolean): void {
+  /**
+   * Counts the end of a call. From the first that was answered to somebody who has authenticated, its caller is known;
+   * true: that was this one.
+   */
+  callEnded(connection: Connection, at: number, isKnown: () => boolean): boolean {
     const entry = connection as Entry;
     entry.openCalls--;
     entry.calledAt = at;
-    if (entry.stage !== "known" && isKnown()) this.#crowds.advance(entry, "known");
+    if (entry.stage === "known" || !isKnown()) return false;
+    this.#crowds.advance(entry, "known");
+    return true;
   }
 
   /** Closes what has not finished its handshake in time. */

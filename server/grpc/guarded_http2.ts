@@ -18,6 +18,8 @@ import type { Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { status } from "@grpc/grpc-js";
 import type { Logger } from "../../vault/ports.ts";
+import { plainAddress } from "./call_names.ts";
+import { ConnectionRate } from "./connection_rate.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { unlessTrue } from "./eventually.ts";
@@ -30,6 +32,7 @@ import { answerOf, isAnsweredToKnown, isTaken, type UnhandledCall } from "./unha
 import {
   type BudgetLimits,
   DEFAULT_BUDGET,
+  peerOf,
   type SharedBudget,
   UnauthenticatedBudget,
 } from "./unauthenticated_budget.ts";
@@ -79,6 +82,7 @@ interface Arrival {
 export class Http2Guard {
   readonly #connections: ConnectionTable;
   readonly #firstBytes = new FirstBytes(setImmediate);
+  readonly #rate = new ConnectionRate(() => performance.now());
   readonly #budget: UnauthenticatedBudget;
   readonly #answers: PendingAnswers;
   readonly #calls: CallGuard;
@@ -145,7 +149,12 @@ export class Http2Guard {
   attach(server: Http2Server): void {
     intercept(server, "connection", (socket: Socket, begin) => {
       letGoWhenClosed(socket);
-      if (this.#connections.accept(socket)) this.#firstBytes.await(socket, begin);
+      if (!this.#connections.accept(socket)) return;
+      this.#firstBytes.await(socket, () => {
+        if (this.#rate.admits(peerOf(plainAddress(socket.remoteAddress ?? "unknown")))) return begin();
+        this.#count("too_many_connections");
+        socket.destroy();
+      });
     });
     intercept(server, "stream", (stream: ServerHttp2Stream, goOn, headers: IncomingHttpHeaders) => {
       if (this.#admits(stream, headers)) goOn();
@@ -184,7 +193,8 @@ export class Http2Guard {
     stream.once("close", () => {
       // A clock that is read once a second may be behind the time of the beginning.
       const endedAt = Math.max(arrival.startedAt, this.#now);
-      this.#connections.callEnded(connection, endedAt, () => isAnsweredToKnown(stream));
+      const isNowKnown = this.#connections.callEnded(connection, endedAt, () => isAnsweredToKnown(stream));
+      if (isNowKnown) this.#rate.giveBack(connection.account.peer);
       this.#budget.close(call);
       this.#answers.close(answer);
       if (!isTaken(stream)) this.#tellUnhandled(stream, headers, arrival);

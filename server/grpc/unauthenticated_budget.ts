@@ -217,7 +217,7 @@ function heaviest<T extends { readonly bytes: number }>(candidates: Iterable<T>)
  * Whom an address stands for. An IPv6 network of 64 bits is one customer's, who may use any of its addresses; a
  * dual-stack socket shows IPv4 addresses in IPv6 form.
  */
-function peerOf(address: string): string {
+export function peerOf(address: string): string {
   const bare = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "");
   return bare.includes(":") ? `${networkOf(bare)}::/64` : bare;
 }
