@@ -44,7 +44,7 @@ export function toBytes({ form }: FuzzTarget, input: unknown): Uint8Array {
 }
 
 /** An input out of the bytes of its file. */
-export function fromBytes({ form }: FuzzTarget, bytes: Uint8Array): unknown {
+function fromBytes({ form }: FuzzTarget, bytes: Uint8Array): unknown {
   return form === "bytes" ? bytes : JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 }
 

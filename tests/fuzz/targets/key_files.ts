@@ -123,4 +123,4 @@ function refusable<T>(text: string, parse: () => T): T | undefined {
 }
 
 /** Every kind of file has its target. */
-export const FORMATS: readonly string[] = Object.keys(KEY_FORMATS);
+const FORMATS: readonly string[] = Object.keys(KEY_FORMATS);
