@@ -8,12 +8,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { decodeEvaluationKey, rankKeysBytes } from "../../../vault/scores/evaluation_key.ts";
 import { readEncryptionKeyFile, readEvaluationKeyFile, readSecretKeyFile } from "../../../vault/scores/key_files.ts";
-import {
-  formatKeyEnvelope,
-  KEY_FORMATS,
-  type KeyFormat,
-  parseKeyEnvelope,
-} from "../../../vault/scores/key_envelope.ts";
+import { formatKeyEnvelope, type KeyFormat, parseKeyEnvelope } from "../../../vault/scores/key_envelope.ts";
 import { DEGREE, SECRET_WEIGHT } from "../../../vault/scores/params.ts";
 import { encodeSecretKey, FheSecretKey } from "../../../vault/scores/secret_key.ts";
 import { anyText, AWKWARD_TEXT, bulkText, mutatedText } from "../mutations.ts";
@@ -121,6 +116,3 @@ function refusable<T>(text: string, parse: () => T): T | undefined {
     }
   });
 }
-
-/** Every kind of file has its target. */
-const FORMATS: readonly string[] = Object.keys(KEY_FORMATS);
