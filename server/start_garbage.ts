@@ -4,10 +4,7 @@
  * @module
  */
 
-/** The engine's own word, where it is told `--expose-gc`: the compiled program is, the source run by hand is not. */
-interface CollectingGlobal {
-  readonly gc?: (options: { readonly type: "major"; readonly flavor: "last-resort" }) => void;
-}
+import { collectAll } from "../vault/garbage.ts";
 
 /** By then whoever waited for the start has been answered. */
 const AFTER_MS = 1000;
@@ -19,7 +16,6 @@ const AFTER_MS = 1000;
  * @returns What stops it.
  */
 export function giveBackLater(): () => void {
-  const { gc } = globalThis as CollectingGlobal;
-  const timer = setTimeout(() => gc?.({ type: "major", flavor: "last-resort" }), AFTER_MS);
+  const timer = setTimeout(collectAll, AFTER_MS);
   return () => clearTimeout(timer);
 }

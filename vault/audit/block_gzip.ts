@@ -98,10 +98,14 @@ export class MemberReader {
 
 /** Bytes of a file at a place; fewer at its end. */
 export function readAt(file: Deno.FsFile, at: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
+  return readInto(new Uint8Array(length), file, at);
+}
+
+/** Fills a buffer with the bytes of a file at a place; returns those that were there. */
+export function readInto(bytes: Uint8Array, file: Deno.FsFile, at: number): Uint8Array {
   file.seekSync(at, Deno.SeekMode.Start);
   let done = 0;
-  while (done < length) {
+  while (done < bytes.length) {
     const count = file.readSync(bytes.subarray(done));
     if (count === null) break;
     done += count;

@@ -5,7 +5,8 @@
  */
 
 import { dirname } from "node:path";
-import { MEMBER_BYTES, packMember, readAt } from "./block_gzip.ts";
+import { collectRecent } from "../garbage.ts";
+import { MEMBER_BYTES, packMember, readInto } from "./block_gzip.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<string>) => void) | null;
@@ -23,16 +24,21 @@ scope.onmessage = ({ data }) => {
   }
 };
 
+/** What so many members leave behind is collected: the thread is kept, and the allocator keeps for it what it once took. */
+const COLLECT_EVERY = 16;
+
 /** Whoever reads finds the one or the other at any time, and never half of one. */
 function compressFile(path: string): void {
   const part = `${path}.gz.part`;
   {
     using from = Deno.openSync(path);
     using to = Deno.openSync(part, { write: true, create: true, truncate: true, mode: 0o600 });
-    for (let at = 0;; at += MEMBER_BYTES) {
-      const bytes = readAt(from, at, MEMBER_BYTES);
+    const buffer = new Uint8Array(MEMBER_BYTES);
+    for (let index = 0;; index++) {
+      const bytes = readInto(buffer, from, index * MEMBER_BYTES);
       if (bytes.length > 0) writeAll(to, packMember(bytes));
       if (bytes.length < MEMBER_BYTES) break;
+      if (index % COLLECT_EVERY === 0) collectRecent();
     }
     to.syncSync();
   }
