@@ -12,7 +12,7 @@ export class LateServer implements DatabaseServer {
   readonly #open: () => Promise<DatabaseServer>;
   #opened: Promise<DatabaseServer> | undefined;
 
-  /** @param open Loads the driver and gets ready; called once. */
+  /** @param open Loads the driver and gets ready; called again only where it failed. */
   constructor(open: () => Promise<DatabaseServer>) {
     this.#open = open;
   }
@@ -38,10 +38,16 @@ export class LateServer implements DatabaseServer {
   }
 
   async close(): Promise<void> {
-    await (await this.#opened)?.close();
+    // Whoever asked one that couldn't be opened was told.
+    const server = await this.#opened?.catch(() => undefined);
+    await server?.close();
   }
 
   #server(): Promise<DatabaseServer> {
-    return this.#opened ??= this.#open();
+    if (this.#opened === undefined) {
+      this.#opened = this.#open();
+      this.#opened.catch(() => this.#opened = undefined);
+    }
+    return this.#opened;
   }
 }

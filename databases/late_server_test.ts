@@ -34,6 +34,18 @@ Deno.test("to close a server that was never asked loads nothing; what can't be l
   const late = new LateServer(() => Promise.reject(new Error("no driver")));
   await late.close();
   await rejects(late.ping(), /no driver/);
+  await late.close();
+});
+
+Deno.test("a driver that couldn't be loaded for once is loaded when its server is asked again", async () => {
+  const { server, asked } = recorded();
+  let loads = 0;
+  const late = new LateServer(() =>
+    ++loads === 1 ? Promise.reject(new Error("no descriptor")) : Promise.resolve(server)
+  );
+  await rejects(late.ping(), /no descriptor/);
+  await late.ping();
+  deepEqual([loads, asked], [2, ["ping"]]);
 });
 
 Deno.test("the list of plugins does not load MySQL's driver", async () => {

@@ -6,32 +6,20 @@
 
 import { inBackground } from "../audit/request.ts";
 import { asVaultError } from "../errors.ts";
-import type { Clock, Logger } from "../ports.ts";
-import type { VaultState } from "../state.ts";
+import type { LeaseSurroundings } from "../leases/lease_endings.ts";
+import { retryDelayMs } from "../retry_delay.ts";
 import type { Write } from "../storage/store.ts";
-import type { Writer } from "../writer.ts";
-
-const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 300_000;
-
-/** What they need. */
-export interface DoubtSurroundings {
-  readonly state: VaultState;
-  readonly writer: Writer;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
 
 /** Spares that may have become accounts without leases. */
 export class DoubtfulAccounts {
-  readonly #in: DoubtSurroundings;
+  readonly #in: LeaseSurroundings;
   readonly #spares: Set<string>;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   /** Begins with all that are on disk: whoever wrote them is gone. */
-  constructor(surroundings: DoubtSurroundings) {
+  constructor(surroundings: LeaseSurroundings) {
     this.#in = surroundings;
     this.#spares = new Set(surroundings.state.table("spare_account").keys());
   }
@@ -68,7 +56,7 @@ export class DoubtfulAccounts {
       for (const spare of spares) this.#spares.delete(spare);
       this.#failures = 0;
     } catch (error) {
-      const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.#failures++, 20), LONGEST_RETRY_MS);
+      const delay = retryDelayMs(++this.#failures);
       this.#in.logger.log("warn", "spare_accounts_left", {
         spares: spares.length,
         reason: asVaultError(error).message,

@@ -6,13 +6,14 @@
  */
 
 import { asVaultError } from "../errors.ts";
+import type { LeaseSurroundings } from "../leases/lease_endings.ts";
 import type { AlongWithLease } from "../leases/leases.ts";
 import type { RandomSource } from "../ports.ts";
 import type { VaultState } from "../state.ts";
 import type { DatabaseConnectionRecord, DatabaseRoleRecord, LeaseRecord } from "../storage/database_records.ts";
 import type { MountRecord } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
-import { DoubtfulAccounts, type DoubtSurroundings } from "./doubtful_accounts.ts";
+import { DoubtfulAccounts } from "./doubtful_accounts.ts";
 import { leaseIdOf } from "./lease_ids.ts";
 import type { OpenConnection } from "./open_connection.ts";
 import { randomText } from "./random_text.ts";
@@ -23,7 +24,7 @@ const MAX_OF_ROLE = 8;
 const MAX_IN_ALL = 1000;
 
 /** What spares need. */
-export interface SpareSurroundings extends DoubtSurroundings {
+export interface SpareSurroundings extends LeaseSurroundings {
   readonly random: RandomSource;
 }
 

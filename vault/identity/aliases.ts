@@ -111,7 +111,7 @@ export class Aliases {
   write(
     input: AliasInput,
     author: Author,
-    assertMayLead: (led: Led) => void = () => {},
+    assertMayLead: (led: Led) => void,
   ): Promise<{ record: AliasRecord; isChanged: boolean }> {
     return this.#in.writer.change(() => {
       const found = this.#find(input);

@@ -7,6 +7,7 @@
 import { inBackground } from "../audit/request.ts";
 import { asVaultError, VaultError } from "../errors.ts";
 import type { Clock, Logger } from "../ports.ts";
+import { LONGEST_RETRY_MS, retryDelayMs } from "../retry_delay.ts";
 import { DueQueue } from "../service_tokens/due_queue.ts";
 import type { VaultState } from "../state.ts";
 import type { LeaseRecord } from "../storage/database_records.ts";
@@ -39,8 +40,6 @@ export interface LeaseSurroundings {
   readonly logger: Logger;
 }
 
-const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 300_000;
 /** Accounts that are taken away at the same time. */
 const MAX_AT_ONCE = 16;
 const LONGEST_WAIT_MS = 15_000;
@@ -256,7 +255,7 @@ export class LeaseEndings {
 
   async #noteFailure(id: string, { message }: VaultError): Promise<void> {
     const failures = (this.#index.get(id)?.failures ?? 0) + 1;
-    const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 20), LONGEST_RETRY_MS);
+    const delay = retryDelayMs(failures);
     this.#in.logger.log("warn", "lease_not_ended", { lease_id: id, failures, reason: message, retry_ms: delay });
     await this.#in.writer.change(() => {
       const lease = this.#index.get(id);
