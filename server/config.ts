@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Document, isScalar, LineCounter, parseDocument, visit } from "yaml";
+import type { RotationSettings } from "../vault/audit/rotation.ts";
 import {
   type EnvelopeV1Policy,
   type LogLevel,
@@ -15,23 +15,11 @@ import {
   VaultError,
   YAML_MAX_USERS,
 } from "../vault/mod.ts";
-import { yamlProblem } from "../vault/yaml_problem.ts";
-import { assertFewDoubledApostrophes } from "../vault/files/doubled_apostrophes.ts";
-import type { RotationSettings } from "../vault/audit/rotation.ts";
-import { quoteUnknownKey } from "../vault/names.ts";
 import { type MirrorSetting, parseMirror } from "./audit_mirrors/mod.ts";
-import { type ConfigOption, SERVE_OPTIONS } from "./config_options.ts";
+import { assertConsistent } from "./config_checks.ts";
+import { ConfigValues, type RawValues } from "./config_values.ts";
 import type { LogFormat } from "./logger.ts";
-import { isLoopbackHost, type ListenAddress, parseListenAddress } from "./tls/mod.ts";
-
-/** Many times what all settings take. The YAML library needs a second for this much, and a kilobyte a node. */
-const MAX_FILE_CHARS = 64 * 1024;
-
-/** Beyond this the one thread that decides is what limits. */
-const MAX_WORKERS = 16;
-
-/** A value as it came in, by the option's key. */
-export type RawValues = Readonly<Record<string, unknown>>;
+import { type ListenAddress, parseListenAddress } from "./tls/mod.ts";
 
 /** How the gRPC port gets its certificate. */
 export type TlsMode = "auto" | "files" | "off";
@@ -91,89 +79,12 @@ export interface Config {
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
   readonly dev: boolean;
-  /** Database accounts are left alone. */
-  /** Database accounts that an entity may have at a time (S18). */
+  /** Database accounts that an entity may have at a time. */
   readonly maxLeases: number;
+  /** Database accounts are left alone. */
   readonly pauseRevocation: boolean;
   /** What is to become of a store that may be older than what was promised. */
   readonly rollback: RollbackChoice;
-}
-
-/** Collects what the environment says, the old names after ours. Empty variables count as unset. */
-export function valuesFromEnvironment(env: (name: string) => string | undefined): RawValues {
-  const values: Record<string, unknown> = {};
-  for (const option of SERVE_OPTIONS) {
-    if (option.once) continue;
-    const text = env(option.env) || (option.legacyEnv && env(option.legacyEnv)) || undefined;
-    if (text !== undefined) values[option.key] = option.type === "list" ? text.split(",") : text;
-  }
-  if (values["tls"] === undefined) Object.assign(values, legacyTls(env));
-  return values;
-}
-
-/** Rune-Vault had a pair or a switch in place of a mode; the switch won over the pair. It acts on the gRPC port alone. */
-function legacyTls(env: (name: string) => string | undefined): RawValues {
-  if (env("VAULT_TLS_DISABLE")?.toLowerCase() === "true") {
-    const ours = (name: string) => env(name) || undefined;
-    return { tls: "off", api_tls: "auto", tls_cert: ours("RUNEVAULT_TLS_CERT"), tls_key: ours("RUNEVAULT_TLS_KEY") };
-  }
-  return env("VAULT_TLS_CERT") && env("VAULT_TLS_KEY") ? { tls: "files" } : {};
-}
-
-/**
- * Reads `runevault.yml`.
- *
- * @throws {VaultError} `config_invalid` for YAML that isn't a mapping, or that has an unknown key, which it names
- *   where it looks like one.
- */
-export function valuesFromFile(path: string, text: string): RawValues {
-  if (text.length > MAX_FILE_CHARS) {
-    throw new VaultError("config_invalid", `${path} is longer than ${MAX_FILE_CHARS} characters`);
-  }
-  assertFewDoubledApostrophes(path, text);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
-  const problem = document.errors[0];
-  if (problem !== undefined) {
-    const reason = yamlProblem(problem);
-    throw new VaultError("config_invalid", `${path}, line ${lines.linePos(problem.pos[0]).line}: ${reason}`);
-  }
-  const values = plainValues(path, document);
-  if (values === null) return {};
-  if (typeof values !== "object" || Array.isArray(values)) {
-    throw new VaultError("config_invalid", `${path} must be a mapping of settings`);
-  }
-  const known = new Set(SERVE_OPTIONS.filter((option) => !option.once).map((option) => option.key));
-  const unknown = Object.keys(values).find((key) => !known.has(key) || key === "config");
-  if (unknown === undefined) return values as RawValues;
-  throw new VaultError(
-    "config_invalid",
-    `${path}: unknown key${quoteUnknownKey(unknown)}`,
-    { hint: `keys are ${[...known].filter((key) => key !== "config").join(", ")}` },
-  );
-}
-
-/** What settings have no use for is refused, and a number is the text that it was written as. */
-function plainValues(path: string, document: Document): unknown {
-  visit(document, {
-    Alias: () => {
-      throw new VaultError("config_invalid", `${path}: aliases are not taken, write it out`);
-    },
-    Pair: (_key, { key }) => {
-      if (isScalar(key) && typeof key.value === "string") return;
-      throw new VaultError("config_invalid", `${path}: a key must be text`);
-    },
-    // A team secret of digits must lose neither its zeros nor what a number has no room for.
-    Scalar: (_key, node) => {
-      if (typeof node.value === "number") node.value = node.source;
-    },
-  });
-  return document.toJS();
-}
-
-/** Whether a file's settings include one that others must not read. */
-export function holdsSecret(values: RawValues): boolean {
-  return SERVE_OPTIONS.some((option) => option.secret && values[option.key] !== undefined);
 }
 
 /**
@@ -183,7 +94,7 @@ export function holdsSecret(values: RawValues): boolean {
  * @throws {VaultError} `config_invalid` naming the setting.
  */
 export function resolveConfig(sources: readonly RawValues[], defaultDataDir: string | undefined): Config {
-  const raw = new Values(sources);
+  const raw = new ConfigValues(sources);
   const dev = raw.flag("dev");
   const dataDir = raw.text("data_dir") ?? defaultDataDir;
   if (dataDir === undefined) throw new VaultError("config_invalid", "Give --data-dir: there is no home folder");
@@ -254,39 +165,7 @@ function mirrorOf(text: string | undefined): MirrorSetting | undefined {
 
 /** The raw text of the deprecated variable, which was the team secret where none was set. */
 export function legacyTeamSecret(sources: readonly RawValues[]): string | undefined {
-  return new Values(sources).text("legacy_tokens");
-}
-
-function assertConsistent(config: Config): void {
-  if (config.rollback.keepTokens && !config.rollback.accept) {
-    throw new VaultError("config_invalid", "--keep-tokens goes with --accept-rollback");
-  }
-  const { grpc, api, tls, tlsCert, tlsKey, dev, admin, metrics, workers } = config;
-  if (workers < 1 || workers > MAX_WORKERS) {
-    throw new VaultError("config_invalid", `--workers must be 1 to ${MAX_WORKERS}, not ${workers}`);
-  }
-  if (tls === "files" && (tlsCert === undefined || tlsKey === undefined)) {
-    throw new VaultError("config_invalid", "--tls files needs --tls-cert and --tls-key");
-  }
-  if (tls !== "files" && (tlsCert !== undefined || tlsKey !== undefined)) {
-    throw new VaultError("config_invalid", `--tls-cert and --tls-key go with --tls files, not --tls ${tls}`);
-  }
-  if (tls === "off" && config.tlsClientCa !== undefined) {
-    throw new VaultError("config_invalid", "--tls-client-ca needs TLS: take away --tls off");
-  }
-  assertReachable(config);
-  const remote = [grpc, api, admin, metrics].find((address) =>
-    dev && address !== null && !isLoopbackHost(address.host)
-  );
-  if (remote) throw new VaultError("config_invalid", `--dev listens on loopback alone, not on ${remote.host}`);
-}
-
-/** The data folder is its owner's alone, so nobody of a group would come to a socket in it. */
-function assertReachable({ adminSocket, adminSocketGroup, dataDir }: Config): void {
-  if (adminSocketGroup === undefined || !adminSocket?.startsWith(`${dataDir}/`)) return;
-  throw new VaultError("config_invalid", "A group can't reach an admin socket in the data folder", {
-    hint: "give --admin-socket another place, such as /run/runevault/admin.sock",
-  });
+  return new ConfigValues(sources).text("legacy_tokens");
 }
 
 /** Scheme, host and port alone, as RFC 8414 §2 wants of an issuer that paths are added to. */
@@ -308,64 +187,4 @@ function splitTokens(text: string | undefined): string[] {
 
 function offOr(value: string | undefined, fallback: string): string | null {
   return value === "off" ? null : value ?? fallback;
-}
-
-/** Looks settings up in several sources, the first that has one winning. */
-class Values {
-  readonly #sources: readonly RawValues[];
-
-  constructor(sources: readonly RawValues[]) {
-    this.#sources = sources;
-  }
-
-  text(key: string): string | undefined {
-    const value = this.#find(key);
-    if (value === undefined || typeof value === "string") return value;
-    if (typeof value === "number") return String(value);
-    throw invalid(key, "must be text");
-  }
-
-  /** The value of `beside` in the very source that has `key`. */
-  beside(key: string, beside: string): unknown {
-    return this.#sources.find((source) => source[key] !== undefined)?.[beside];
-  }
-
-  integer(key: string): number | undefined {
-    const text = this.text(key);
-    if (text === undefined || /^[0-9]{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
-    throw invalid(key, "must be a whole number");
-  }
-
-  flag(key: string): boolean {
-    const value = this.#find(key) ?? false;
-    if (value === true || value === "true" || value === "1") return true;
-    if (value === false || value === "false" || value === "0") return false;
-    throw invalid(key, "must be true or false");
-  }
-
-  list(key: string): string[] {
-    const value = this.#find(key) ?? [];
-    const items: unknown[] = Array.isArray(value) ? value : [value];
-    if (items.every((item) => typeof item === "string")) return items as string[];
-    throw invalid(key, "must be a list of texts");
-  }
-
-  choice<const C extends string>(key: string, choices: readonly C[]): C | undefined {
-    const value = this.text(key);
-    if (value === undefined || (choices as readonly string[]).includes(value)) return value as C | undefined;
-    throw invalid(key, `must be one of ${choices.join(", ")}`);
-  }
-
-  #find(key: string): unknown {
-    return this.#sources.find((source) => source[key] !== undefined)?.[key];
-  }
-}
-
-function invalid(key: string, rule: string): VaultError {
-  return new VaultError("config_invalid", `The setting ${nameOf(key)} ${rule}`);
-}
-
-function nameOf(key: string): string {
-  const option: ConfigOption | undefined = SERVE_OPTIONS.find((one) => one.key === key);
-  return option === undefined || option.secret ? key : option.flag;
 }

@@ -18,7 +18,8 @@ import {
 } from "../vault/storage/private_files.ts";
 import { removeLeftSnapshots } from "./backup/backups.ts";
 import { systemClock, systemRandom } from "./clock.ts";
-import type { Config, RawValues } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { RawValues } from "./config_values.ts";
 import { takeDataFolder } from "./data_folder.ts";
 import { facesOf } from "./faces.ts";
 import { makeDemoUser, makeFirstKeys, makeRootToken } from "./first_start.ts";

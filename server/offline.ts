@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { RawValues } from "./config.ts";
+import type { RawValues } from "./config_values.ts";
 import { assertOwnFolder } from "./data_folder.ts";
 import { Daemon, type ServeOutput } from "./daemon.ts";
 import { readSources } from "./sources.ts";

@@ -6,16 +6,11 @@
 
 import { assertPrivate } from "../vault/storage/private_files.ts";
 import { VaultError } from "../vault/mod.ts";
-import {
-  type Config,
-  holdsSecret,
-  legacyTeamSecret,
-  type RawValues,
-  resolveConfig,
-  valuesFromEnvironment,
-  valuesFromFile,
-} from "./config.ts";
+import { type Config, legacyTeamSecret, resolveConfig } from "./config.ts";
+import { valuesFromEnvironment } from "./config_environment.ts";
+import { holdsSecret, valuesFromFile } from "./config_file.ts";
 import { SERVE_OPTIONS } from "./config_options.ts";
+import type { RawValues } from "./config_values.ts";
 import { defaultDataDir, userConfigFile } from "./data_dir.ts";
 import { teamSecretBytes } from "./secret_files.ts";
 

@@ -6,7 +6,7 @@
 
 import { readStoreFacts, type StoreFacts } from "../../vault/storage/store_facts.ts";
 import { systemClock } from "../clock.ts";
-import type { RawValues } from "../config.ts";
+import type { RawValues } from "../config_values.ts";
 import { readSeriesKey } from "../offline_audit.ts";
 import { readSources, type Sources } from "../sources.ts";
 import { daysLeft } from "../tls/mod.ts";

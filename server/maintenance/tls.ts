@@ -6,7 +6,8 @@
 
 import { VaultError } from "../../vault/mod.ts";
 import { systemClock, systemRandom } from "../clock.ts";
-import type { Config, RawValues } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { RawValues } from "../config_values.ts";
 import { assertOwnFolder, takeDataFolder } from "../data_folder.ts";
 import { autoTlsOptions } from "../listener_tls.ts";
 import { readSources } from "../sources.ts";

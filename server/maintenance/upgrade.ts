@@ -12,7 +12,7 @@ import { countRecords, readStoreFacts } from "../../vault/storage/store_facts.ts
 import { VERSION } from "../../version.ts";
 import { SNAPSHOT_PREFIX } from "../backup/snapshot.ts";
 import { removeTree } from "../backup/staging.ts";
-import type { RawValues } from "../config.ts";
+import type { RawValues } from "../config_values.ts";
 import { readSources } from "../sources.ts";
 import { openStore } from "./store.ts";
 

@@ -5,8 +5,10 @@
  */
 
 import fc from "fast-check";
-import { type RawValues, resolveConfig, valuesFromFile } from "../../../server/config.ts";
+import { resolveConfig } from "../../../server/config.ts";
+import { valuesFromFile } from "../../../server/config_file.ts";
 import { SERVE_OPTIONS } from "../../../server/config_options.ts";
+import type { RawValues } from "../../../server/config_values.ts";
 import { bulkText, mutatedText } from "../mutations.ts";
 import { must, parseOrRefuse, PLANTED } from "../refusals.ts";
 import { type FuzzTarget, syncTarget } from "../target.ts";
