@@ -40,7 +40,7 @@ export const ERROR_TABLE = {
   rate_limited: { grpc: "RESOURCE_EXHAUSTED", http: 429, exit: 1 },
   /** Nothing can be recorded, so nothing is done: the audit trail's disk is full or gone. */
   audit_unavailable: { grpc: "UNAVAILABLE", http: 503, exit: 1 },
-  /** Starting or stopping. */
+  /** Starting, stopping, or too many logins at once. */
   not_ready: { grpc: "UNAVAILABLE", http: 503, exit: 1 },
   /** The caller went away before the answer was ready. */
   cancelled: { grpc: "CANCELLED", http: 499, exit: 1 },
