@@ -17,7 +17,7 @@ import type { StatusReport } from "./wire.ts";
 export const ADMIN_TOKEN = `adm_${"5a".repeat(32)}`;
 
 /** Facts that never change. */
-export const FAKE_STATUS: StatusReport = {
+const FAKE_STATUS: StatusReport = {
   version: "0.0.1",
   runtime: "deno 2.8.3",
   pid: 4711,
@@ -37,7 +37,7 @@ export const FAKE_STATUS: StatusReport = {
 };
 
 /** Facts for an app under test. */
-export const fakeFacts: ProcessFacts = { version: () => "0.0.1", status: () => FAKE_STATUS };
+const fakeFacts: ProcessFacts = { version: () => "0.0.1", status: () => FAKE_STATUS };
 
 /** An app and what it is made of. */
 export interface AppUnderTest {

@@ -33,7 +33,7 @@ export interface OperatorKeys {
 }
 
 /** The header in which the command line says who called sudo. */
-export const SUDO_USER_HEADER = "x-runevault-sudo-user";
+const SUDO_USER_HEADER = "x-runevault-sudo-user";
 
 const BEARER = /^bearer +(\S+)$/i;
 const OWN_TOKEN = /^(adm|opr)_/;

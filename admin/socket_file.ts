@@ -31,7 +31,7 @@ export async function clearStaleSocket(path: string): Promise<void> {
 }
 
 /** Removes a socket's file; safe when it is gone. */
-export async function removeSocket(path: string): Promise<void> {
+async function removeSocket(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {

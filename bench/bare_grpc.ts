@@ -21,7 +21,7 @@ import { grpcDefinition } from "../server/grpc/definition.ts";
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 /** Starts the server on a free port and returns that port. */
-export function startBareServer(responseBytes: number, responses: number): Promise<number> {
+function startBareServer(responseBytes: number, responses: number): Promise<number> {
   const text = "x".repeat(responseBytes);
   const manifest = create(GetAgentManifestResponseSchema, { manifestJson: text });
   const opened = create(DecryptMetadataResponseSchema, { decryptedMetadata: Array(responses).fill(text) });

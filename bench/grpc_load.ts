@@ -42,7 +42,7 @@ export interface LoadResult {
 }
 
 /** Runs the plan. */
-export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const request = Buffer.from(plan.requestBase64, "base64");
   const responseBytes = await callOnce(plan, request);
   const opening = Array.from({ length: plan.connections }, () => LoadConnection.open(plan, request, responseBytes));

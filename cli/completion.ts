@@ -16,7 +16,7 @@ export interface Candidate {
 }
 
 /** What the server has names of; also the placeholders that stand for them. */
-export const NAME_KINDS = ["user", "role", "policy", "entity", "group", "oidc-key", "oidc-role"] as const;
+const NAME_KINDS = ["user", "role", "policy", "entity", "group", "oidc-key", "oidc-role"] as const;
 
 /** One of {@link NAME_KINDS}. */
 export type NameKind = (typeof NAME_KINDS)[number];

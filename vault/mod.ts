@@ -21,9 +21,8 @@ export { type EnvelopeService, type EnvelopeV1Policy, type OpenRight, openRightO
 export type { BundleParts, ClientSettings, PublicKeyFiles } from "./keys/key_bundle.ts";
 export { SEAL_KEY_BYTES, SealKey } from "./keys/seal_key.ts";
 export type { SecretService, SecretVersion } from "./keys/secret_service.ts";
-export { quoteName } from "./names.ts";
 export type { Clock, Logger, LogLevel, RandomSource } from "./ports.ts";
-export { formatRateLimit, parseRateLimit, type RateLimit } from "./roles/rate_limit.ts";
+export { formatRateLimit } from "./roles/rate_limit.ts";
 export type { RollbackChoice } from "./rollback/rollback.ts";
 export type { Role, RoleService } from "./roles/role_service.ts";
 export type { Scope } from "./roles/scope.ts";

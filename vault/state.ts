@@ -215,7 +215,7 @@ function isCurrent(record: UserTokenRecord): boolean {
 }
 
 /** Whether a record is a user of the vault, whose name is taken. */
-export function isListed({ isUser, deletedAt }: UserRecord): boolean {
+function isListed({ isUser, deletedAt }: UserRecord): boolean {
   return isUser !== false && deletedAt === undefined;
 }
 

@@ -27,7 +27,7 @@ export interface SyslogSender {
 }
 
 /** One line as a message. The line's own time is the message's. */
-export function syslogMessage(line: string, { hostname, pid }: SyslogSender): string {
+function syslogMessage(line: string, { hostname, pid }: SyslogSender): string {
   const time = /"time":"([0-9T:.Z-]+)"/.exec(line)?.[1] ?? "-";
   return `<${PRIORITY}>1 ${time} ${hostname || "-"} runevault ${pid} audit - ${line}`;
 }

@@ -6,6 +6,7 @@
 
 import type { Identity } from "../../vault/identity/identity.ts";
 import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
+import { ROOT_TOKEN_PATH } from "../../vault/service_tokens/root_tokens.ts";
 import type { ServiceTokenRecord } from "../../vault/storage/identity_records.ts";
 import type { AuthBlock } from "./route.ts";
 import { rfc3339 } from "./timestamps.ts";
@@ -48,7 +49,7 @@ export function tokenInfo(
 ): Record<string, unknown> {
   const own = identityPolicies(record, identity);
   const moments = momentsOf(record);
-  const isRoot = record.path === "auth/token/root";
+  const isRoot = record.path === ROOT_TOKEN_PATH;
   return {
     accessor: record.accessor,
     creation_time: seconds(record.createdAt),

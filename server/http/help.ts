@@ -23,6 +23,6 @@ export function helpOf(route: Route): Record<string, unknown> {
 }
 
 /** The operations of a route, in the order of HTTP's usual verbs. */
-export function operationsOf(route: Route): string[] {
+function operationsOf(route: Route): string[] {
   return (["read", "list", "write", "patch", "delete"] as const).filter((name) => route[name] !== undefined);
 }

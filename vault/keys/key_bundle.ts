@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../ports.ts";
 import { holdsScope } from "../roles/scope.ts";
+import { DEFAULT_KEY_ID } from "../scores/params.ts";
 import type { VaultState } from "../state.ts";
 import type { RoleRecord } from "../storage/records.ts";
 import type { Caller } from "../tokens/authenticator.ts";
@@ -42,9 +43,6 @@ export interface BundleSources {
   /** The FHE key files in force, or null. */
   readonly fheKeys: () => PublicKeyFiles | null;
 }
-
-/** The name that bundles carry where the vault holds no FHE key; Rune-Vault's only one. */
-export const DEFAULT_KEY_ID = "vault-key";
 
 /** The most users whose part is kept, about a kilobyte each. */
 const MAX_CACHED_PARTS = 20_000;

@@ -15,7 +15,7 @@ import { BUILTINS, isBuiltin, mountKey } from "./builtins.ts";
 import { assertMountPath, normalMountPath } from "./mount_path.ts";
 
 /** Seconds of a lease or token where a mount says nothing, and the most that any may have: 32 days. */
-export const SYSTEM_LEASE_TTL = 2_764_800;
+const SYSTEM_LEASE_TTL = 2_764_800;
 
 /** A mount to be made. */
 export interface NewMount {

@@ -13,7 +13,7 @@ import type { Surroundings } from "../tokens/token_service.ts";
 import type { Plan } from "../writer.ts";
 
 /** What operators may do, each more than the one before. */
-export const OPERATOR_SCOPES: readonly OperatorScope[] = ["read", "tokens", "all"];
+const OPERATOR_SCOPES: readonly OperatorScope[] = ["read", "tokens", "all"];
 
 /** The operator whose token is `<data>/admin.token`; it is in no store. */
 export const ROOT_OPERATOR = "root";

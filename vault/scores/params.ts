@@ -37,7 +37,7 @@ export const ERROR_DEVIATION = 3.2;
 export const VECTOR_SCALE_BITS = 24;
 
 /** log2 of the factor of a score: a product of an item and a query carries both of theirs. */
-export const SCORE_SCALE_BITS = 2 * VECTOR_SCALE_BITS;
+const SCORE_SCALE_BITS = 2 * VECTOR_SCALE_BITS;
 
 /** What a centred coefficient is multiplied by to become a score. A power of two: the product is exact. */
 export const SCORE_UNIT = 2 ** -SCORE_SCALE_BITS;
@@ -56,5 +56,5 @@ export const MAX_DIMENSION = 4096;
 /** Dimension of an index when neither an evaluation key nor the configuration tells it. */
 export const DEFAULT_DIMENSION = 1024;
 
-/** Key id of a vault whose operator named none; clients of the original expect it. */
+/** Key id of a vault whose operator named none, and in bundles of one that holds no key; Rune-Vault's only one. */
 export const DEFAULT_KEY_ID = "vault-key";

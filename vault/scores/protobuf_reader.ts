@@ -13,11 +13,11 @@ import { VaultError } from "../errors.ts";
 /** The wire types of the protobuf encoding that this reader accepts. */
 export const WIRE_VARINT = 0;
 /** Eight bytes. */
-export const WIRE_FIXED64 = 1;
+const WIRE_FIXED64 = 1;
 /** A length, then that many bytes. */
 export const WIRE_BYTES = 2;
 /** Four bytes. */
-export const WIRE_FIXED32 = 5;
+const WIRE_FIXED32 = 5;
 
 /** Fields one message may have: far above any real one, so that padding a message costs its sender more than us. */
 export const MAX_FIELDS = 16_384;

@@ -14,7 +14,7 @@ import { decodeBase64 } from "./base64.ts";
 import { ProtobufReader, WIRE_BYTES, WIRE_VARINT } from "./protobuf_reader.ts";
 
 /** Bytes one message may have: about a thousand full blocks, four million rows. */
-export const MAX_MESSAGE_BYTES = 65 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 65 * 1024 * 1024;
 
 /** Characters of base64 that such a message takes: what a caller can check before it copies a text. */
 export const MAX_BLOB_LENGTH = Math.ceil(MAX_MESSAGE_BYTES / 3) * 4;

@@ -10,7 +10,7 @@ import { VaultError } from "../errors.ts";
 import { DEGREE, PRESET, SECRET_WEIGHT } from "./params.ts";
 
 /** First byte of the three raw key forms. */
-export const SECRET_KEY_TAG = 0x01;
+const SECRET_KEY_TAG = 0x01;
 /** First byte of a raw encryption key. */
 export const ENCRYPTION_KEY_TAG = 0x02;
 /** First byte of the raw keys inside of an evaluation key. */

@@ -8,6 +8,7 @@ import { VaultError } from "../errors.ts";
 import type { ServiceTokenRecord } from "../storage/identity_records.ts";
 import { cappedWarning } from "./minting.ts";
 import { type LifetimeInput, renewedLifetime } from "./lifetimes.ts";
+import { ROOT_TOKEN_PATH } from "./root_tokens.ts";
 import type { ServiceTokens, ServiceTokenSurroundings } from "./service_tokens.ts";
 
 /** What the auth method that made a login token says of its renewal now. */
@@ -51,7 +52,7 @@ export class TokenRenewal {
       if (record === undefined || !this.#tokens.isLive(record)) {
         throw new VaultError("invalid_argument", "token not found");
       }
-      if (record.path === "auth/token/root") throw new VaultError("invalid_argument", "invalid lease ID");
+      if (record.path === ROOT_TOKEN_PATH) throw new VaultError("invalid_argument", "invalid lease ID");
       if (!record.renewable || record.expiresAt === null) {
         throw new VaultError("invalid_argument", "lease is not renewable");
       }

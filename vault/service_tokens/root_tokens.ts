@@ -8,7 +8,7 @@ import { VaultError } from "../errors.ts";
 import type { ServiceTokens, ServiceTokenSurroundings } from "./service_tokens.ts";
 
 /** Path of root tokens that the operator made. */
-export const ROOT_PATH = "auth/token/root";
+export const ROOT_TOKEN_PATH = "auth/token/root";
 
 /** What may be told of a root token. */
 export interface RootTokenSummary {
@@ -39,7 +39,7 @@ export class RootTokens {
     return this.#in.writer.change(async () => {
       const { token, record, writes } = this.#tokens.planMint({
         policies: ["root"],
-        path: ROOT_PATH,
+        path: ROOT_TOKEN_PATH,
         mountAccessor: this.#in.mounts.byPath("auth", "token/")?.accessor ?? "",
         displayName: "root",
         meta: null,

@@ -34,7 +34,7 @@ export interface ServiceTokenSurroundings extends Surroundings {
 const UNKNOWN_TOKEN = tokenInvalid();
 
 /** A hierarchy of tokens deeper than this is nobody's need. */
-export const MAX_DEPTH = 32;
+const MAX_DEPTH = 32;
 
 /** Every service token, and the evt tokens where they are used like one. */
 export class ServiceTokens {
@@ -263,7 +263,7 @@ export class ServiceTokens {
 }
 
 /** Whether a token's time is over. */
-export function hasExpired({ expiresAt }: ServiceTokenRecord, now: number): boolean {
+function hasExpired({ expiresAt }: ServiceTokenRecord, now: number): boolean {
   return expiresAt !== null && now >= expiresAt;
 }
 

@@ -15,7 +15,7 @@ import type { ServiceTokens, ServiceTokenSurroundings } from "./service_tokens.t
 /** Where in its cubbyhole a wrapping token keeps the answer. */
 const RESPONSE = "response";
 /** The policy of wrapping tokens: to be unwrapped is all that they can. */
-export const WRAPPING_POLICY = "response-wrapping";
+const WRAPPING_POLICY = "response-wrapping";
 const MAX_TTL = 2_764_800;
 
 /** An answer to be wrapped. */

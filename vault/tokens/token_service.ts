@@ -19,7 +19,7 @@ import { openTokensOf, planEndOfTokens } from "./token_endings.ts";
 import { hashToken, isUsable, newUserToken } from "./user_token.ts";
 
 /** The longest that a rotated token may live on: whoever needs more has not rotated. */
-export const MAX_GRACE_SECONDS = 86_400;
+const MAX_GRACE_SECONDS = 86_400;
 
 /** The life taken for a token whose day of issue no file told. */
 const UNKNOWN_LIFE_DAYS = 90;

@@ -6,7 +6,7 @@
 
 import type { DatabaseEngine } from "../../../vault/database/database_engine.ts";
 import type { DatabaseConnectionRecord } from "../../../vault/storage/database_records.ts";
-import type { Json, MountRecord } from "../../../vault/storage/identity_records.ts";
+import type { Json } from "../../../vault/storage/identity_records.ts";
 import { anything, bool, commaList, list, text } from "../fields.ts";
 import { type ApiAnswer, type ApiRequest, type Backend, type Route, route } from "../route.ts";
 import { databaseRoleRoutes, databaseStaticRoleRoutes } from "./database_roles.ts";
@@ -146,9 +146,4 @@ function credentialRoute({ credentials }: DatabaseEngine): Route {
 /** The names of some records, as a list is told. */
 export function keysOf(records: readonly { readonly name: string }[]): ApiAnswer {
   return records.length === 0 ? null : { data: { keys: records.map(({ name }) => name) } };
-}
-
-/** Where a role is looked for. */
-export function accessorOf({ mount }: { readonly mount: MountRecord }): string {
-  return mount.accessor;
 }

@@ -11,7 +11,7 @@ import type { Surroundings } from "../../tokens/token_service.ts";
 import { ProviderObjects } from "./objects.ts";
 
 /** The assignment that is there without anybody making it: every entity. */
-export const ALLOW_ALL = "allow_all";
+const ALLOW_ALL = "allow_all";
 
 const EVERYBODY: OidcAssignmentRecord = { name: ALLOW_ALL, entityIds: ["*"], groupIds: ["*"] };
 

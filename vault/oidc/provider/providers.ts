@@ -12,7 +12,7 @@ import { ProviderObjects } from "./objects.ts";
 import { OPENID } from "./scopes.ts";
 
 /** The provider that is there without anybody making it. */
-export const DEFAULT_PROVIDER = "default";
+const DEFAULT_PROVIDER = "default";
 
 const BUILT_IN: OidcProviderRecord = {
   name: DEFAULT_PROVIDER,
