@@ -84,26 +84,44 @@ export function apiPath(parts: TemplateStringsArray, ...names: readonly string[]
 
 /** The keys of a list; nothing for an answer that there are none. */
 export async function listKeys(io: Io, globals: ApiOptions, path: string): Promise<void> {
-  const keysOf = ({ data }: { data: { keys: readonly string[] } }) =>
-    data.keys.map((key) => `${escapeControls(key)}\n`);
-  await answerList(io, globals, path, (body: { data: { keys: readonly string[] } }) => keysOf(body).join(""));
+  const show = ({ data }: { data: { keys: readonly string[] } }) =>
+    data.keys.map((key) => `${escapeControls(key)}\n`).join("");
+  await answerList(io, globals, path, show, { keys: [] });
 }
 
-/** As {@link answerApi} for a list: that there is nothing in it is no failure. */
-export async function answerList<T>(
+/**
+ * As {@link answerApi} for a list: that there is nothing in it is no failure.
+ *
+ * @param none The `data` of a list without entries; the API's own answer to that has none.
+ */
+export async function answerList<T extends { readonly data: unknown }>(
   io: Io,
   globals: ApiOptions,
   path: string,
   show: (body: T) => string,
+  none: T["data"],
 ): Promise<void> {
   try {
     await answerApi(io, globals, { method: "GET", path: `${path}?list=true` }, show);
   } catch (error) {
     if (!(error instanceof VaultError) || error.kind !== "not_found") throw error;
-    const nothing = { data: { keys: [], key_info: {} } };
-    await io.out(globals.json ? `${JSON.stringify(nothing)}\n` : show(nothing as T));
+    const nothing = { ...EMPTY_ENVELOPE, data: none };
+    await io.out(globals.json ? `${JSON.stringify(nothing)}\n` : show(nothing as unknown as T));
   }
 }
+
+/** So that a list without entries has the fields of every other one. */
+const EMPTY_ENVELOPE = {
+  request_id: "",
+  lease_id: "",
+  renewable: false,
+  lease_duration: 0,
+  data: null as unknown,
+  wrap_info: null,
+  warnings: null,
+  auth: null,
+  mount_type: "",
+};
 
 /** For answers that say nothing but that it is done. */
 export function done(text: string): () => string {

@@ -86,7 +86,7 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "secret retire": "`SecretRow`",
   "keys generate": "`KeySetRow`",
   "keys import": "`KeySetRow`",
-  "keys export": "nothing: it writes files",
+  "keys export": "`key_id`; `files`, an array of paths",
   "keys rotate": "`KeySetRow`",
   "keys show": "`keys`, an array of `KeySetRow`; with an id one `KeySetRow`",
   "rewrap": "the envelopes, one a line, as always",
@@ -139,9 +139,11 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "db password-policy delete": DONE,
   "db creds": "envelope with `lease_id`, `lease_duration`, `renewable`; `data`: `username`, `password`",
   "lease list": envelope(
-    "`leases`, an array of `lease_id`, `username`, `connection`, `state`, `expire_time`, `revoke_error`",
+    "`leases`, an array of `lease_id`, `state`, `mount_accessor`, `connection`, `role`, `username`, `entity_id`, `issue_time`, `expire_time`, `ttl`, `revoke_error` where revoking failed",
   ),
-  "lease show": envelope("`id`, `issue_time`, `expire_time`, `last_renewal`, `renewable`, `ttl`"),
+  "lease show": envelope(
+    "`id`, `issue_time`, `expire_time`, `last_renewal`, `renewable`, `ttl`, `revoke_error` where revoking failed",
+  ),
   "lease renew": "envelope with `lease_id`, `lease_duration`, `renewable`",
   "lease revoke": DONE,
 };

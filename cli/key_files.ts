@@ -9,7 +9,8 @@ import { VaultError } from "../vault/errors.ts";
 import { escapeControls } from "./format.ts";
 import type { Io } from "./io.ts";
 
-const SEC = "SecKey.json";
+/** The file with the secret key. */
+export const SEC = "SecKey.json";
 const ENC = "EncKey.json";
 const EVAL = "EvalKey.json";
 
@@ -36,15 +37,20 @@ export async function findKeyFiles(io: Io, dir: string): Promise<KeyFilesBody> {
   return { sec_key, enc_key };
 }
 
-/** Writes the plain files of a key set into a folder (0700), each with mode 0600 and never over another. */
-export async function writeKeyFiles(io: Io, dir: string, keyId: string, files: ExportedKeysBody): Promise<void> {
+/**
+ * Writes the plain files of a key set into a folder (0700), each with mode 0600 and never over another.
+ *
+ * @returns Their paths.
+ */
+export async function writeKeyFiles(dir: string, files: ExportedKeysBody): Promise<string[]> {
   await makeFolder(dir);
+  const written: string[] = [];
   for (const [name, text] of [[SEC, files.sec_key], [ENC, files.enc_key], [EVAL, files.eval_key]] as const) {
     if (text === null) continue;
     await writeNew(`${dir}/${name}`, text);
-    await io.out(`${escapeControls(`${dir}/${name}`)}\n`);
+    written.push(`${dir}/${name}`);
   }
-  await io.err(`${SEC} is the secret key of ${escapeControls(keyId)} in plain: whoever reads it reads every score.\n`);
+  return written;
 }
 
 async function makeFolder(dir: string): Promise<void> {

@@ -17,7 +17,8 @@ export function addEntityAliasCommands(entity: ApiGroup, io: Io): void {
   alias.command("list").description("List the aliases.")
     .addHelpText("after", examples("runevault entity alias list"))
     .action(async (_options, command) => {
-      await answerList<AliasList>(io, command.optsWithGlobals(), "identity/entity-alias/id", showList);
+      const none = { keys: [], key_info: {} };
+      await answerList<AliasList>(io, command.optsWithGlobals(), "identity/entity-alias/id", showList, none);
     });
 
   alias.command("show").description("Show one alias.")

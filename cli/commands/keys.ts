@@ -7,8 +7,8 @@
 import { adminPath } from "../../admin/client.ts";
 import type { ExportedKeysBody, KeySetRow } from "../../admin/wire.ts";
 import { VaultError } from "../../vault/errors.ts";
-import { facts, table } from "../format.ts";
-import { findKeyFiles, writeKeyFiles } from "../key_files.ts";
+import { escapeControls, facts, table } from "../format.ts";
+import { findKeyFiles, SEC, writeKeyFiles } from "../key_files.ts";
 import { wholeNumber } from "../numbers.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
 import { answer, answerAlsoOffline, connect, type Question } from "../session.ts";
@@ -44,10 +44,13 @@ export function addKeyCommands(root: Root, { io }: CliContext): void {
     .option("--key-id <ID>", "which one; the one in force where absent")
     .addHelpText("after", examples("runevault keys export ./keys-copy"))
     .action(async (dir, { keyId }, command) => {
-      using client = await connect(io, command.optsWithGlobals(), KEY_TIMEOUT_MS);
+      const globals = command.optsWithGlobals();
+      using client = await connect(io, globals, KEY_TIMEOUT_MS);
       const id = keyId ?? keyInForce((await client.json<{ keys: KeySetRow[] }>("GET", "/keys")).keys);
       const files = await client.json<ExportedKeysBody>("POST", adminPath`/keys/${id}/export`);
-      await writeKeyFiles(io, dir, id, files);
+      const paths = await writeKeyFiles(dir, files);
+      await io.out(globals.json ? `${escapeControls(JSON.stringify({ key_id: id, files: paths }))}\n` : lines(paths));
+      await io.err(`${SEC} is the secret key of ${escapeControls(id)} in plain: whoever reads it reads every score.\n`);
     });
 
   keys.command("rotate").description("Make a new key set beside the old ones, which go on decrypting.")
@@ -68,6 +71,10 @@ export function addKeyCommands(root: Root, { io }: CliContext): void {
         await answer<{ keys: KeySetRow[] }>(io, globals, { method: "GET", path: "/keys" }, (b) => showList(b.keys));
       }
     });
+}
+
+function lines(paths: readonly string[]): string {
+  return paths.map((path) => `${escapeControls(path)}\n`).join("");
 }
 
 function keyInForce(keys: readonly KeySetRow[]): string {
