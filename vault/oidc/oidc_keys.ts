@@ -54,6 +54,7 @@ export class OidcKeys {
     surroundings.state.watch("oidc_key", (after, before) => {
       this.#stamp++;
       for (const { kid } of before?.retired ?? []) this.#signers.delete(kid);
+      if (after === undefined && before !== undefined) this.#signers.delete(before.signing.kid);
       if (after !== undefined) { for (const at of momentsOf(after)) this.#due.add(at, after.name); }
     });
   }
@@ -182,17 +183,18 @@ export class OidcKeys {
     this.#timer = setTimeout(() => void tick(), Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
   }
 
-  /** Does what is due now. */
+  /** Does what is due now. A key that can't be changed is tried again later, and holds up no other. */
   async sweep(): Promise<void> {
-    const due = new Set(this.#due.take(this.#in.clock.now(), Infinity));
-    for (const name of due) {
+    const failures: unknown[] = [];
+    for (const name of new Set(this.#due.take(this.#in.clock.now(), Infinity))) {
       try {
         await this.#perform(name);
       } catch (error) {
         this.#due.add(this.#in.clock.now() + LONGEST_WAIT_MS, name);
-        throw error;
+        failures.push(error);
       }
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Stops rotating. */
