@@ -100,7 +100,7 @@ export async function facesOf({ vault, store }: OpenedVault, around: FaceSurroun
       adminToken,
       uid: Deno.uid(),
       identityApi,
-      backups: backupsOf(sources, undo),
+      backups: backupsOf(sources, logger, undo),
       tls: { renew: (tls.grpc ?? tls.api)?.renew ?? null },
     },
     monitoring: {
@@ -122,10 +122,10 @@ async function tracedAuditOf({ audit }: Vault, logger: Logger, undo: Undo[]): Pr
   return tracedAudit(audit, sender.record, () => systemClock.monotonic());
 }
 
-function backupsOf({ config, configPath }: Sources, undo: Undo[]): Backups {
+function backupsOf({ config, configPath }: Sources, logger: Logger, undo: Undo[]): Backups {
   const { dataDir, sealKeyFile, rolesFile, tokensFile, auditFile } = config;
   const files = { dataDir, sealKeyFile, rolesFile, tokensFile, configPath, auditFile };
-  const backups = new Backups({ ...files, clock: systemClock });
+  const backups = new Backups({ ...files, clock: systemClock }, logger);
   undo.push(() => backups.close());
   return backups;
 }

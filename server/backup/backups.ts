@@ -5,7 +5,7 @@
  */
 
 import type { BackupBody, BackupSource } from "../../admin/mod.ts";
-import { VaultError } from "../../vault/mod.ts";
+import { type Logger, VaultError } from "../../vault/mod.ts";
 import { DatabaseCopier } from "../../vault/storage/sqlite_copy.ts";
 import { archiveBytes, writeArchive } from "./archive.ts";
 import { type Snapshot, SNAPSHOT_PREFIX, type SnapshotChoice, type SnapshotSources, takeSnapshot } from "./snapshot.ts";
@@ -22,12 +22,17 @@ const WAIT_MS = 60_000;
 /** Takes snapshots, one at a time. */
 export class Backups implements BackupSource {
   readonly #sources: SnapshotSources;
+  readonly #logger: Logger;
+  readonly #waitMs: number;
   readonly #copier = new DatabaseCopier();
   #isBusy = false;
   #waiting: Waiting | null = null;
 
-  constructor(sources: SnapshotSources) {
+  /** @param waitMs How long a copy waits for somebody to fetch it. */
+  constructor(sources: SnapshotSources, logger: Logger, waitMs = WAIT_MS) {
     this.#sources = sources;
+    this.#logger = logger;
+    this.#waitMs = waitMs;
   }
 
   /**
@@ -45,7 +50,7 @@ export class Backups implements BackupSource {
     try {
       const snapshot = await takeSnapshot(this.#sources, choice, (path, to) => this.#copier.copy(path, to));
       const id = crypto.randomUUID();
-      const timer = setTimeout(() => void this.#drop(id), WAIT_MS);
+      const timer = setTimeout(() => void this.#forget(id), this.#waitMs);
       this.#waiting = { id, snapshot, timer };
       return bodyOf(id, snapshot);
     } catch (error) {
@@ -69,6 +74,16 @@ export class Backups implements BackupSource {
   async close(): Promise<void> {
     if (this.#waiting !== null) await this.#drop(this.#waiting.id);
     this.#copier.close();
+  }
+
+  /** A copy that can't be removed, or that somebody removed already, is no reason for the vault to end. */
+  async #forget(id: string): Promise<void> {
+    try {
+      await this.#drop(id);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#logger.log("warn", "backup_copy_not_removed", { reason });
+    }
   }
 
   async #drop(id: string): Promise<void> {
