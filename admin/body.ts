@@ -4,15 +4,12 @@
  * @module
  */
 
+import { type BodyBounds, readBodyBytes } from "../listeners/mod.ts";
 import { VaultError } from "../vault/errors.ts";
 import { quoteUnknownKey } from "../vault/names.ts";
 
 /** What a body may cost. */
-export interface BodyLimits {
-  readonly maxBytes: number;
-  /** How long the whole body may take to arrive: a caller that sends a byte a minute would hold its request open. */
-  readonly timeoutMs: number;
-}
+export type BodyLimits = Pick<BodyBounds, "maxBytes" | "timeoutMs">;
 
 /** Takes a field's value, or throws `invalid_argument`. `undefined` is an absent field. */
 export type FieldReader<T> = (name: string, value: unknown) => T;
@@ -81,56 +78,10 @@ function assertJsonType(headers: Headers): void {
   throw new VaultError("invalid_argument", "The body must be JSON", { hint: "send Content-Type: application/json" });
 }
 
-async function readBytes(request: Request, { maxBytes, timeoutMs }: BodyLimits): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return new Uint8Array();
-  const reader = request.body.getReader();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    void reader.cancel();
-  }, timeoutMs);
-  try {
-    const bytes = await joinChunks(reader, maxBytes);
-    if (!late) return bytes;
-    throw new VaultError("invalid_argument", `The body did not arrive within ${timeoutMs / 1000} s`);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function joinChunks(reader: ReadableStreamDefaultReader<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await readChunk(reader);
-    if (done) break;
-    length += value.length;
-    if (length > maxBytes) {
-      void reader.cancel();
-      throw tooLarge(maxBytes);
-    }
-    chunks.push(value);
-  }
-  return concat(chunks, length);
-}
-
-async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array>) {
-  try {
-    return await reader.read();
-  } catch (cause) {
-    throw new VaultError("cancelled", "The caller went away before the body ended", { cause });
-  }
-}
-
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  const { maxBytes, timeoutMs } = limits;
+  const late = () => new VaultError("invalid_argument", `The body did not arrive within ${timeoutMs / 1000} s`);
+  return readBodyBytes(request, { maxBytes, timeoutMs, tooLarge: () => tooLarge(maxBytes), late });
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
