@@ -1,6 +1,7 @@
 /**
- * How many HTTP/2 connections one peer address may begin on which nobody authenticates: each costs some 24 kB of native memory that the runtime never gives
- * back, besides the work of its handshake (`docs/decisions/0044_whose_connection_makes_room.md`).
+ * How many HTTP/2 connections one peer address may begin on which nobody authenticates: each costs some 12 to 18 kB of native
+ * memory that the runtime never gives back, besides the work of its handshake
+ * (`docs/decisions/0044_whose_connection_makes_room.md`).
  *
  * @module
  */

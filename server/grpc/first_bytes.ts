@@ -3,9 +3,9 @@
  *
  * The client speaks first, with TLS (RFC 8446, §2) as without (RFC 9113, §3.4), so nobody waits for a server that waits.
  * Who connects and is silent then costs a socket and no more: a session takes three times the memory, and the pinned runtime
- * keeps some 20 kB of every one for good. Before Deno 2.7.13 the runtime also works off 61 tasks of sessions for each time that
- * it accepts, and it accepts 128 connections in a turn: were a session begun for each, those that end would keep their
- * descriptors for as long as others come.
+ * keeps nghttp2's record of every one for good (`docs/decisions/0045_large_blocks_apart.md`). Before Deno 2.7.13 the runtime
+ * also works off 61 tasks of sessions for each time that it accepts, and it accepts 128 connections in a turn: were a
+ * session begun for each, those that end would keep their descriptors for as long as others come.
  *
  * @module
  */
