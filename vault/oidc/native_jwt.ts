@@ -9,7 +9,7 @@
 
 import type { Json, SigningAlgorithm } from "../storage/identity_records.ts";
 
-/** The native library, as `server/native_jwt.ts` loads it. */
+/** The native library, as `server/native_libraries.ts` loads it. */
 export interface NativeJwt {
   /**
    * A signed JWT with the header `typ`, `alg`, `kid`.
