@@ -12,53 +12,66 @@ const UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LOWER = UPPER.toLowerCase();
 const DIGITS = "0123456789";
 
-/** Draws whole numbers from random bytes that were taken together: to ask for four at a time costs more than the rest. */
+/** Bytes that are drawn in one go at least: to ask for a few at a time costs more than the rest. */
+const LEAST_BYTES = 16;
+
+/** Draws whole numbers from random bytes that were taken together. */
 class Draws {
   readonly #random: RandomSource;
-  #bytes: DataView<ArrayBufferLike>;
+  #bytes: Uint8Array;
   #at = 0;
 
+  /** @param expected Numbers that are going to be drawn, about. */
   constructor(random: RandomSource, expected: number) {
     this.#random = random;
-    this.#bytes = viewOf(random.bytes(expected * 4));
+    // One byte of a quarter of them can be too large to be fair.
+    this.#bytes = random.bytes(Math.max(LEAST_BYTES, Math.ceil(expected * 1.25)));
   }
 
   /** A whole number from 0 to `limit` - 1, each as likely as the others. */
   below(limit: number): number {
-    const range = 2 ** 32;
+    const isByte = limit <= 256;
+    const range = isByte ? 2 ** 8 : 2 ** 32;
     const fair = range - range % limit;
     for (;;) {
-      const drawn = this.#next();
+      const drawn = isByte ? this.#byte() : this.#word();
       if (drawn < fair) return drawn % limit;
     }
   }
 
-  #next(): number {
-    if (this.#at === this.#bytes.byteLength) {
-      this.#bytes = viewOf(this.#random.bytes(4));
+  #byte(): number {
+    if (this.#at === this.#bytes.length) {
+      this.#bytes = this.#random.bytes(LEAST_BYTES);
       this.#at = 0;
     }
-    const drawn = this.#bytes.getUint32(this.#at);
-    this.#at += 4;
-    return drawn;
+    return this.#bytes[this.#at++]!;
   }
-}
 
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
+  #word(): number {
+    return ((this.#byte() * 256 + this.#byte()) * 256 + this.#byte()) * 256 + this.#byte();
+  }
 }
 
 /** So many characters of a set. */
 export function randomText(random: RandomSource, length: number, charset = ALPHANUMERIC): string {
-  const characters = [...charset];
-  const draws = new Draws(random, length);
-  return Array.from({ length }, () => characters[draws.below(characters.length)]!).join("");
+  return drawnFrom(new Draws(random, length), length, charset);
+}
+
+function drawnFrom(draws: Draws, length: number, charset: string): string {
+  // One of two halves of a character is none.
+  const characters = charset === ALPHANUMERIC ? charset : [...charset];
+  let text = "";
+  for (let i = 0; i < length; i++) text += characters[draws.below(characters.length)]!;
+  return text;
 }
 
 /** The same characters in another order, each order as likely as the others (Fisher and Yates). */
 export function shuffled(random: RandomSource, text: string): string {
+  return reordered(new Draws(random, text.length), text);
+}
+
+function reordered(draws: Draws, text: string): string {
   const characters = [...text];
-  const draws = new Draws(random, Math.max(0, characters.length - 1));
   for (let i = characters.length - 1; i > 0; i--) {
     const j = draws.below(i + 1);
     [characters[i], characters[j]] = [characters[j]!, characters[i]!];
@@ -68,6 +81,7 @@ export function shuffled(random: RandomSource, text: string): string {
 
 /** A password of 20 characters with an upper-case and a lower-case letter, a digit and a dash: safe in URLs and in SQL. */
 export function defaultPassword(random: RandomSource): string {
-  const one = (charset: string) => randomText(random, 1, charset);
-  return shuffled(random, `${one(UPPER)}${one(LOWER)}${one(DIGITS)}${one("-")}${randomText(random, 16)}`);
+  const draws = new Draws(random, 38);
+  const one = (charset: string) => drawnFrom(draws, 1, charset);
+  return reordered(draws, `${one(UPPER)}${one(LOWER)}${one(DIGITS)}-${drawnFrom(draws, 16, ALPHANUMERIC)}`);
 }
