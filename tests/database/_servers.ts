@@ -336,9 +336,9 @@ export async function startPostgres({ isDurable = false, hasTls = false }: Serve
     },
     session: async (user, secret) => {
       const client = connect(user, secret);
-      await client.unsafe("SELECT 1");
-      // Asked of the server, for the client would connect anew.
-      const backends = `SELECT 1 FROM pg_stat_activity WHERE usename = '${user}'`;
+      const [backend] = await client.unsafe("SELECT pg_backend_pid() AS pid");
+      // Asked of the server, for the client would connect anew; by its number, for a role that is gone has no name there.
+      const backends = `SELECT 1 FROM pg_stat_activity WHERE pid = ${backend!["pid"]}`;
       return async () => {
         const isThere = (await query(backends)).length > 0;
         if (!isThere) await client.end({ timeout: 1 });
