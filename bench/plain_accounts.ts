@@ -44,7 +44,7 @@ function mysqlClient(server: TestServer, connectionLimit: number): PlainClient {
       all([
         ["SELECT Host AS host FROM mysql.user WHERE User = ?", username],
         ["ALTER USER ?@? ACCOUNT LOCK", username, "%"],
-        ["SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?", username],
+        ["KILL CONNECTION USER ?", username],
         ["DROP USER IF EXISTS ?@?", username, "%"],
       ]),
     dropOnly: (username) => all([["DROP USER IF EXISTS ?@?", username, "%"]]),

@@ -5,7 +5,7 @@
  */
 
 import type { EndedAccount } from "../vault/database/ports.ts";
-import { numberOf, type Row, runAll, type Session } from "./mysql_session.ts";
+import { isAnswer, numberOf, type Row, runAll, type Session } from "./mysql_session.ts";
 
 /** Not allowed to look into `mysql.user`, or to lock accounts. */
 const NO_RIGHT = new Set([1044, 1142, 1227, 1370]);
@@ -14,12 +14,16 @@ const SYNTAX_ERROR = 1064;
 const NO_SUCH_ACCOUNT = 1396;
 const HOSTS = "SELECT Host AS host FROM mysql.user WHERE User = ?";
 const ENDING = "SELECT DISTINCT User AS name FROM mysql.user WHERE RIGHT(User, ?) = ?";
+/** MariaDB's own; MySQL ends sessions by their numbers alone. */
+const END_SESSIONS = "KILL CONNECTION USER ?";
 const SESSIONS = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?";
 
 /** What is known of our rights on a server. */
 export interface SeenRights {
   /** Whether our account sees everybody's sessions; asked once. */
   seesSessions?: boolean;
+  /** Whether {@link END_SESSIONS} and all around it has failed. */
+  dropsInSteps?: boolean;
 }
 
 /** Locks an account, ends its sessions, and takes it away: by statements, or where there are none by dropping it. */
@@ -29,6 +33,9 @@ export async function endAccount(
   statements: readonly string[],
   rights: SeenRights,
 ): Promise<EndedAccount> {
+  if (statements.length === 0 && await dropAtOnce(session, username, rights)) {
+    return { wasThere: true, hasEndedSessions: true };
+  }
   const locked = await lockAtOnce(session, username, rights) ?? await lockOut(session, username, rights);
   if (locked === undefined) return { wasThere: false, hasEndedSessions: true };
   let hasEndedSessions = locked.sessions !== undefined;
@@ -49,6 +56,26 @@ export function accountsEnding(session: Session, end: string): Promise<readonly 
 }
 
 /**
+ * Looks for an account, locks it, ends its sessions and drops it in one message, taking it to be where accounts are made by
+ * default. What the server refuses it refuses before the drop.
+ *
+ * @returns Whether that was all of it; false: the rest is to be done step by step.
+ */
+async function dropAtOnce(session: Session, username: string, rights: SeenRights): Promise<boolean> {
+  if (rights.dropsInSteps) return false;
+  const { names, values } = accountAt(username, ["%"]);
+  const statements = [HOSTS, lockOfAny(names), END_SESSIONS, `DROP USER IF EXISTS ${names}`];
+  try {
+    const [hosts] = await session.queryAll(statements, [username, ...values, username, ...values]);
+    return isDefault(hosts!);
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    rights.dropsInSteps = true;
+    return false;
+  }
+}
+
+/**
  * Looks for an account, locks it and asks for its sessions in one message, taking it to be where accounts are made by
  * default; undefined where it isn't, and where the server or our rights don't allow that.
  */
@@ -59,14 +86,10 @@ async function lockAtOnce(
 ): Promise<LockedAccount | undefined> {
   if (!seesSessions) return undefined;
   const account = accountAt(username, ["%"]);
-  const lock = `ALTER USER IF EXISTS ${account.names} ACCOUNT LOCK`;
+  const values = [username, ...account.values, username];
   try {
-    const [hosts, , sessions] = await session.queryAll([HOSTS, lock, SESSIONS], [
-      username,
-      ...account.values,
-      username,
-    ]);
-    return hosts!.length === 1 && hosts![0]!["host"] === "%" ? { ...account, sessions: sessions! } : undefined;
+    const [hosts, , sessions] = await session.queryAll([HOSTS, lockOfAny(account.names), SESSIONS], values);
+    return isDefault(hosts!) ? { ...account, sessions: sessions! } : undefined;
   } catch (error) {
     if (!isUnlockable(error)) throw error;
     return undefined;
@@ -137,6 +160,16 @@ async function lock(session: Session, account: Account): Promise<void> {
   } catch (error) {
     if (!isUnlockable(error)) throw error;
   }
+}
+
+/** Does nothing to an account that isn't there. */
+function lockOfAny(names: string): string {
+  return `ALTER USER IF EXISTS ${names} ACCOUNT LOCK`;
+}
+
+/** Whether an account is where accounts are made by default, and nowhere else. */
+function isDefault(hosts: readonly Row[]): boolean {
+  return hosts.length === 1 && hosts[0]!["host"] === "%";
 }
 
 function lockOf({ names }: Account): string {

@@ -88,16 +88,35 @@ class PostgresServer implements DatabaseServer {
 
   async end(username: string, statements: readonly string[]): Promise<EndedAccount> {
     const role = quoted(username);
-    const hasEndedSessions = await this.#lockOut(username);
-    if (hasEndedSessions === undefined) return { wasThere: false, hasEndedSessions: true };
     const drop = statements.length > 0
       ? statements
       : [`REASSIGN OWNED BY ${role} TO CURRENT_USER`, `DROP OWNED BY ${role}`, `DROP ROLE IF EXISTS ${role}`];
+    if (await this.#endAtOnce(username, drop)) return { wasThere: true, hasEndedSessions: true };
+    const hasEndedSessions = await this.#lockOut(username);
+    if (hasEndedSessions === undefined) return { wasThere: false, hasEndedSessions: true };
     await this.run(drop).catch(async (error) => {
       if (codeOf(error) !== NO_RIGHT) throw error;
       await this.#runAsMember(role, drop, error);
     });
     return { wasThere: true, hasEndedSessions };
+  }
+
+  /**
+   * All in one message. Where a session is there, it is told to end, and what follows isn't run: a division by the number
+   * of nobody's sessions stops the message.
+   *
+   * @returns Whether that was all of it; false, with nothing changed but the lock: it is to be done step by step, which
+   *   tells what is the matter.
+   */
+  async #endAtOnce(username: string, drop: readonly string[]): Promise<boolean> {
+    const noSession = endOfSessions(username, "1 / (count(pg_terminate_backend(pid)) = 0)::int");
+    try {
+      await this.#message([...lockOf(username), "COMMIT", noSession, ...drop]);
+      return true;
+    } catch (error) {
+      if ((error as DriverError).severity === undefined) throw error;
+      return false;
+    }
   }
 
   /**
@@ -124,10 +143,9 @@ class PostgresServer implements DatabaseServer {
    * @returns Whether all sessions ended, false where the right is missing; undefined: there is no such role.
    */
   async #lockOut(username: string): Promise<boolean | undefined> {
-    const role = quoted(username);
-    const lock = `ALTER ROLE ${role} NOLOGIN`;
+    const [lock, grant] = lockOf(username);
     try {
-      const all = [lock, `GRANT ${role} TO CURRENT_USER`, "COMMIT", endOfSessions(username)];
+      const all = [lock, grant, "COMMIT", endOfSessions(username)];
       const told = await this.#message(all).catch(async (error) => {
         if (![NO_RIGHT, INVALID_GRANT].includes(codeOf(error))) throw error;
         await this.run([lock]);
@@ -259,9 +277,15 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-function endOfSessions(username: string): string {
+/** A lock, and the membership that it takes to do more. */
+function lockOf(username: string): readonly [lock: string, grant: string] {
+  const role = quoted(username);
+  return [`ALTER ROLE ${role} NOLOGIN`, `GRANT ${role} TO CURRENT_USER`];
+}
+
+function endOfSessions(username: string, told = "pg_terminate_backend(pid)"): string {
   const name = username.replaceAll("'", "''");
-  return `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${name}'`;
+  return `SELECT ${told} FROM pg_stat_activity WHERE usename = '${name}'`;
 }
 
 interface DriverError {
