@@ -136,6 +136,8 @@ class MysqlServer implements DatabaseServer {
       idleTimeout: (this.#settings.maxConnectionLifetime || 60) * 1000,
       maxIdle: this.#settings.maxOpenConnections,
       waitForConnections: true,
+      // Where in our code a question came from is told to nobody, and to write it down takes as long as to ask.
+      trace: false,
       multipleStatements: true,
       enableCleartextPlugin: isUnheard(places[this.#place]!, ssl),
     });

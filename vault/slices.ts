@@ -66,6 +66,7 @@ export class Slices {
   }
 }
 
-function nextTurn(): Promise<void> {
+/** Resolves once everything that waits in this turn of the event loop has run. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -6,6 +6,7 @@
 
 import { asVaultError, VaultError } from "../errors.ts";
 import type { Leases } from "../leases/leases.ts";
+import { nextTurn } from "../slices.ts";
 import type { LeaseRecord } from "../storage/database_records.ts";
 import type { SpareAccounts, SpareUse } from "./spare_accounts.ts";
 import { filled } from "./statements.ts";
@@ -56,10 +57,10 @@ export class AccountMaking {
   /** The name is on disk, so the account may be there before its lease is. */
   async #atOnce(wanted: WantedAccount, spare: string): Promise<void> {
     const { lease } = wanted;
-    const [leased, made] = await Promise.allSettled([
-      this.#leases.intend(lease, () => wanted.isStillLive(), this.#spares.along(wanted, spare)),
-      runCreation(wanted),
-    ]);
+    const asked = runCreation(wanted);
+    const along = { ...this.#spares.along(wanted, spare), before: nextTurn };
+    const leasing = this.#leases.intend(lease, () => wanted.isStillLive(), along);
+    const [leased, made] = await Promise.allSettled([leasing, asked]);
     if (leased.status === "rejected") {
       await this.#takeBack(wanted, spare);
       throw leased.reason;

@@ -49,6 +49,8 @@ export interface HeldLease extends LeaseSummary {
 
 /** What is written together with a lease. */
 export interface AlongWithLease {
+  /** Waited for before the store is asked; absent: nothing is. */
+  readonly before?: () => Promise<void>;
   /** In the writer's turn. */
   plan(): readonly Write[];
   /** It is durable. */
@@ -95,6 +97,7 @@ export class Leases {
     beingMade.add(lease.id);
     this.#waiting.set(lease.entityId, (this.#waiting.get(lease.entityId) ?? 0) + 1);
     try {
+      await along?.before?.();
       await this.#in.writer.join(() => {
         if (!isStillLive()) throw new VaultError("permission_denied", "permission denied");
         const more = along?.plan() ?? [];
