@@ -56,9 +56,10 @@ export function toResponse(
   more: Readonly<Record<string, string>>,
 ): Response {
   const response = new Response(body, { status, headers: { "content-type": headers["content-type"] ?? JSON_TYPE } });
+  const sent = response.headers;
   const rest = headers === NO_HEADERS ? DEFAULTS : { ...DEFAULTS, ...headers };
-  for (const name in rest) if (name !== "content-type") response.headers.append(name, rest[name]!);
-  for (const name in more) if (headers[name] === undefined) response.headers.append(name, more[name]!);
+  for (const name in rest) if (name !== "content-type") sent.append(name, rest[name]!);
+  for (const name in more) if (headers[name] === undefined) sent.append(name, more[name]!);
   return response;
 }
 

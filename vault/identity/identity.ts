@@ -8,7 +8,7 @@ import { VaultError } from "../errors.ts";
 import { assertName } from "../names.ts";
 import type { MountTable } from "../mounts/mount_table.ts";
 import type { User } from "../state.ts";
-import type { MountRecord } from "../storage/identity_records.ts";
+import type { GroupRecord, MountRecord } from "../storage/identity_records.ts";
 import type { UserRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
@@ -75,14 +75,21 @@ export class Identity {
         const evt = this.aliases.ofEvtUser(user);
         return evt?.mountAccessor === mountAccessor ? evt : undefined;
       },
-      groups: () => [...this.#index.directGroups(record.entityId), ...this.#index.inheritedGroups(record.entityId)],
+      groups: () => this.#groupsOf(record.entityId),
     };
   }
 
   /** The names of the policies that an entity has of its own and by its groups; never `root`. */
   policiesOf(user: User): readonly string[] {
-    const groups = this.view(user).groups();
-    return [...new Set([...user.record.policies ?? [], ...groups.flatMap((group) => group.policies)])];
+    const { entityId, policies: own = [] } = user.record;
+    const groups = this.#groupsOf(entityId);
+    if (groups.length === 0 && own.length < 2) return own;
+    return [...new Set([...own, ...groups.flatMap((group) => group.policies)])];
+  }
+
+  #groupsOf(entityId: string): GroupRecord[] {
+    const direct = this.#index.directGroups(entityId);
+    return direct.length === 0 ? direct : [...direct, ...this.#index.inheritedGroups(entityId)];
   }
 
   /** Groups of an entity: those that name it, and those it is in through them. */

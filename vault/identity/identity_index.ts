@@ -176,8 +176,9 @@ export class IdentityIndex {
   }
 
   #records(ids: Iterable<string> | undefined): GroupRecord[] {
+    if (ids === undefined) return [];
     const groups = this.#state.table("group");
-    return [...ids ?? []].map((id) => groups.get(id)!);
+    return [...ids].map((id) => groups.get(id)!);
   }
 }
 

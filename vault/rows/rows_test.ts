@@ -88,6 +88,18 @@ Deno.test("what was found before a change shows the change, and no record that w
   deepEqual([found.record.epoch, found.epoch, found.disabled, before.epoch], [2, 2, true, 1]);
 });
 
+Deno.test("of more users than are kept as objects each is found with their own record, whoever was asked for before", () => {
+  const rows = new UserRows();
+  const nameOf = (row: number) => `user ${row}`;
+  for (let row = 0; row < 1000; row++) {
+    rows.put({ entityId: `id ${row}`, name: nameOf(row), epoch: 0, disabled: false, createdAt: row });
+  }
+  for (const row of [0, 256, 0, 512, 999, 231, 487, 999]) {
+    equal(rows.at(row).record.name, nameOf(row));
+    equal(rows.get(`id ${row}`)?.record.createdAt, row);
+  }
+});
+
 Deno.test("RowIndex finds what was added and not taken out, over growth and equal hashes", () => {
   const steps = fc.array(fc.record({ row: fc.nat(300), add: fc.boolean() }), { maxLength: 2000 });
   fc.assert(fc.property(steps, fc.constantFrom(1, 3, 64, 1e9), (all, hashes) => {

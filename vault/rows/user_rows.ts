@@ -16,6 +16,8 @@ const COLUMNS = ["entityId", "name", "epoch", "disabled", "createdAt", "agentKey
 const ID_BYTES = 16;
 const UUID_CHARS = 36;
 const NONE = -1;
+/** Users who are kept as objects with their records read, by the end of their row's number. */
+const HOT_USERS = 256;
 
 /** A user, or an entity of the identity API, as it is at any moment: what changes later shows in it. */
 export class User {
@@ -79,6 +81,7 @@ export class UserRows {
   readonly #places = integers();
   readonly #currentTokens = integers();
   readonly #byId = new RowIndex((row) => this.#hashOfRow(row));
+  readonly #hot: (User | undefined)[] = Array.from({ length: HOT_USERS });
   #tokens: TokenRows | undefined;
 
   /** The tokens that {@link User.token} finds. */
@@ -101,11 +104,13 @@ export class UserRows {
 
   /** All, in the order of their making. */
   *values(): Generator<User> {
-    for (let row = 0; row < this.size; row++) yield this.at(row);
+    for (let row = 0; row < this.size; row++) yield new User(this, row);
   }
 
+  /** Whoever acts does so again, and each request looks for them several times. */
   at(row: number): User {
-    return new User(this, row);
+    const kept = this.#hot[row % HOT_USERS];
+    return kept?.row === row ? kept : this.#hot[row % HOT_USERS] = new User(this, row);
   }
 
   /** The row of an id; -1: none. */

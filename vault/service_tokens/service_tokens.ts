@@ -200,9 +200,9 @@ export class ServiceTokens {
   /** S6: a credential counts with the epoch of its making alone, and while its entity is there and enabled. */
   #entityOf(entityId: string, epoch: number): User {
     const made = this.#in.state.users.get(entityId);
-    if (made === undefined || made.record.epoch !== epoch) throw tokenInvalid();
+    if (made === undefined || made.epoch !== epoch) throw tokenInvalid();
     const user = this.#in.identity.followed(entityId);
-    if (user === undefined || user.record.disabled) throw denied();
+    if (user === undefined || user.disabled) throw denied();
     return user;
   }
 

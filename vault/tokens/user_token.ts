@@ -4,9 +4,9 @@
  * @module
  */
 
-import { hash } from "node:crypto";
 import type { RandomSource } from "../ports.ts";
 import type { UserToken } from "../state.ts";
+import { sha256Hex } from "./token_digest.ts";
 
 /** The longest token that is looked at; tokens made here have 36 characters, those of old files may be any text. */
 export const MAX_TOKEN_LENGTH = 1024;
@@ -18,7 +18,7 @@ export function newUserToken(random: RandomSource): string {
 
 /** SHA-256 of a token as UTF-8, in lower-case hex: all that the vault keeps of it. */
 export function hashToken(token: string): string {
-  return hash("sha256", token, "hex");
+  return sha256Hex(token);
 }
 
 /** Whether a token can be presented at this moment, its expiry aside. */
