@@ -22,6 +22,12 @@ class Hashed {
     const hashes = this.tasks.splice(0).flatMap((task) => "hash" in task ? [task.hash] : []);
     return hashes.map((hash) => /^\$(argon2id|2[aby]\$[0-9]+)\$/.exec(hash)![1]!);
   }
+
+  /** Passes over 19 MiB that were made to verify hashes since the last look. */
+  passes(): number {
+    const hashes = this.tasks.splice(0).flatMap((task) => "hash" in task ? [task.hash] : []);
+    return hashes.reduce((sum, hash) => sum + Number(/^\$argon2id\$v=19\$m=19456,t=([0-9]+),/.exec(hash)![1]), 0);
+  }
 }
 
 /** A vault with the mount `userpass/`. */
@@ -50,6 +56,17 @@ class Logins {
 
   login(name: string, password = name, address = HOME): Promise<Minted> {
     return this.engine.logins.login(this.mount, name, password, address);
+  }
+
+  /** Puts the hash of older costs in the place of a user's, whose password is their name. */
+  async makeOlder(name: string, costs: { iterations: number; memorySize: number }): Promise<void> {
+    const salt = new Uint8Array(16).fill(1);
+    const all = { ...costs, parallelism: 1, hashLength: 32 };
+    const passwordHash = await argon2id({ ...all, password: name, salt, outputType: "encoded" });
+    const users = this.it.disk.table("userpass_user");
+    const [key, record] = [...users.entries()].find(([, text]) => JSON.parse(text).username === name)!;
+    users.set(key, JSON.stringify({ ...JSON.parse(record), passwordHash }));
+    await this.it.restart();
   }
 
   record(name: string): UserpassRecord {
@@ -150,6 +167,18 @@ Deno.test("S13: a wrong password costs the same for every kind of hash while a b
     for (const [name, hashes] of Object.entries(expected)) {
       await rejects(logins.login(name, "x"), WRONG);
       deepEqual(logins.hashed.verified(), hashes, name);
+    }
+  });
+});
+
+Deno.test("S13: a wrong password takes as much work with a hash of older costs as with a new one, and as nobody's", async () => {
+  await withLogins(async (logins) => {
+    await logins.user("mona");
+    await logins.user("olga");
+    await logins.makeOlder("olga", { iterations: 2, memorySize: 19_456 });
+    for (const name of ["mona", "olga", "nobody"]) {
+      await rejects(logins.login(name, "x"), WRONG);
+      equal(logins.hashed.passes(), 5, name);
     }
   });
 });
@@ -314,15 +343,10 @@ Deno.test("a hash of other costs than ours is replaced at the next login, one of
   await withLogins(async (logins) => {
     await logins.user("mona");
     const stored = () => [...logins.it.disk.table("userpass_user").entries()][0]!;
-    const [key, record] = stored();
-    const salt = new Uint8Array(16).fill(1);
-    const costs = { iterations: 4, memorySize: 9216, parallelism: 1, hashLength: 32 };
-    const older = await argon2id({ ...costs, password: "mona", salt, outputType: "encoded" });
-    logins.it.disk.table("userpass_user").set(key, JSON.stringify({ ...JSON.parse(record), passwordHash: older }));
-    await logins.it.restart();
+    await logins.makeOlder("mona", { iterations: 4, memorySize: 9216 });
     await logins.login("mona");
     const replaced = JSON.parse(stored()[1]).passwordHash;
-    match(replaced, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    match(replaced, /^\$argon2id\$v=19\$m=19456,t=5,p=1\$/);
     await logins.login("mona");
     equal(JSON.parse(stored()[1]).passwordHash, replaced);
   });

@@ -7,7 +7,9 @@ import { refused } from "../_test_support.ts";
 import { ARGON2, assertImportable, assertPassword, bcryptCost, dummiesAfter, isTryable } from "./password_hash.ts";
 
 const TAIL = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
-const ARGON2_HASH = `$argon2id$v=19$m=19456,t=2,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
+/** Of the first costs. */
+const OLDER_HASH = `$argon2id$v=19$m=19456,t=2,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
+const ARGON2_HASH = `$argon2id$v=19$m=19456,t=5,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
 
 Deno.test("passwords are hashed by one of the settings of Argon2id that OWASP names as the least", () => {
   const { iterations, memorySize, parallelism, hashLength } = ARGON2;
@@ -43,6 +45,13 @@ Deno.test("passwords have 1 to 1024 bytes of well-formed text, and no refusal ec
   }
 });
 
+Deno.test("S13: a hash of other memory is made up for by its work; one that took more asks for nothing", () => {
+  const passes = (memory: number, time: number) =>
+    dummiesAfter(`$argon2id$v=19$m=${memory},t=${time},p=1$${"A".repeat(22)}$${"A".repeat(43)}`, undefined)
+      .map((text) => /,t=([0-9]+),/.exec(text)![1]);
+  deepEqual([passes(9216, 4), passes(19_456, 4), passes(19_456, 5), passes(65_536, 3)], [["3"], ["1"], [], []]);
+});
+
 Deno.test("bcrypt looks at 72 bytes, so a longer password is never tried against it", () => {
   const bcrypt = `$2b$10$${TAIL}`;
   equal(bcryptCost(bcrypt), 10);
@@ -55,16 +64,20 @@ Deno.test("bcrypt looks at 72 bytes, so a longer password is never tried against
 });
 
 Deno.test("S13: whatever was tried, a failure costs one Argon2id and the slowest bcrypt in use", () => {
-  const argon2 = (text: string) => bcryptCost(text) === undefined ? 1 : 0;
+  const passes = (text: string) => Number(/^\$argon2id\$v=19\$m=19456,t=([0-9]+),p=1\$/.exec(text)?.[1] ?? 0);
   const bcryptWork = (text: string) => 2 ** (bcryptCost(text) ?? -Infinity);
   const sum = (hashes: readonly string[], count: (text: string) => number) =>
     hashes.reduce((total, hash) => total + count(hash), 0);
   for (const highest of [undefined, 5, 9, 14]) {
     const lower = [5, 7, 9, 14].filter((cost) => highest !== undefined && cost <= highest);
     const bcrypts = lower.map((cost) => `$2b$${String(cost).padStart(2, "0")}$${"a".repeat(53)}`);
-    for (const tried of [undefined, ARGON2_HASH, ...bcrypts]) {
+    for (const tried of [undefined, ARGON2_HASH, OLDER_HASH, ...bcrypts]) {
       const all = [...(tried === undefined ? [] : [tried]), ...dummiesAfter(tried, highest)];
-      deepEqual([sum(all, argon2), sum(all, bcryptWork)], [1, highest === undefined ? 0 : 2 ** highest], `${tried}`);
+      deepEqual(
+        [sum(all, passes), sum(all, bcryptWork)],
+        [ARGON2.iterations, highest === undefined ? 0 : 2 ** highest],
+        `${tried}`,
+      );
     }
   }
 });
