@@ -8,7 +8,7 @@ import { asVaultError, VaultError } from "../errors.ts";
 import type { SealKey } from "../keys/seal_key.ts";
 import { quoteName } from "../names.ts";
 import type { Clock, Logger } from "../ports.ts";
-import { DueQueue } from "../service_tokens/due_queue.ts";
+import { DueQueue } from "../due_queue.ts";
 import type { VaultState } from "../state.ts";
 import type { DatabaseStaticRoleRecord } from "../storage/database_records.ts";
 import type { Write } from "../storage/store.ts";

@@ -8,7 +8,7 @@ import { inBackground } from "../audit/request.ts";
 import { asVaultError, VaultError } from "../errors.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { LONGEST_RETRY_MS, retryDelayMs } from "../retry_delay.ts";
-import { DueQueue } from "../service_tokens/due_queue.ts";
+import { DueQueue } from "../due_queue.ts";
 import type { VaultState } from "../state.ts";
 import type { LeaseRecord } from "../storage/database_records.ts";
 import type { Write } from "../storage/store.ts";

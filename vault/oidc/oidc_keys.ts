@@ -5,32 +5,28 @@
  * @module
  */
 
+import { DueQueue } from "../due_queue.ts";
+import { DueTimer } from "../due_timer.ts";
 import { VaultError } from "../errors.ts";
 import { newUuid } from "../ids.ts";
 import type { SealKey } from "../keys/seal_key.ts";
-import { DueQueue } from "../service_tokens/due_queue.ts";
 import type { OidcKeyPair, OidcKeyRecord, SigningAlgorithm } from "../storage/identity_records.ts";
 import type { Write } from "../storage/store.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
-import { ALGORITHMS, makeKeyPair, type Signer, signerOf } from "./algorithms.ts";
+import { makeKeyPair, type Signer, signerOf } from "./algorithms.ts";
 import type { NativeJwt } from "./native_jwt.ts";
+import {
+  algorithmOf,
+  assertPeriods,
+  momentsOf,
+  type OidcKeyInput,
+  rotatedKey,
+  updatedKey,
+} from "./oidc_key_records.ts";
 
 /** The key that is there without anybody making it. */
 export const DEFAULT_KEY = "default";
-const DAY = 86_400;
-const MIN_ROTATION_PERIOD = 60;
-const MAX_PERIODS_TO_VERIFY = 10;
 const LONGEST_WAIT_MS = 60_000;
-const SHORTEST_WAIT_MS = 250;
-
-/** What a write of a key may say; absent fields stay. */
-export interface OidcKeyInput {
-  readonly rotationPeriod?: number;
-  readonly verificationTtl?: number;
-  /** Null: every role that names the key. */
-  readonly allowedClientIds?: readonly string[] | null;
-  readonly algorithm?: string;
-}
 
 /** What keys need. */
 export interface OidcSurroundings extends Surroundings {
@@ -45,12 +41,12 @@ export class OidcKeys {
   readonly #signers = new Map<string, Promise<Signer>>();
   readonly #due = new DueQueue();
   readonly #making = new Map<string, Promise<void>>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isClosed = false;
+  readonly #timer: DueTimer;
   #stamp = 0;
 
   constructor(surroundings: OidcSurroundings) {
     this.#in = surroundings;
+    this.#timer = new DueTimer(surroundings.clock, () => this.#due.next, LONGEST_WAIT_MS);
     surroundings.state.watch("oidc_key", (after, before) => {
       this.#stamp++;
       for (const { kid } of before?.retired ?? []) this.#signers.delete(kid);
@@ -102,7 +98,8 @@ export class OidcKeys {
       if (now?.algorithm !== before?.algorithm) {
         throw new VaultError("precondition_failed", `key ${name} was changed meanwhile`);
       }
-      const record = this.#updated(name, now, input, wanted, pairs);
+      const record = updatedKey(now, { name, input, algorithm: wanted, pairs }, this.#in.clock.now());
+      assertPeriods(record, this.#in.state.table("oidc_role").values());
       return { writes: [put(record)], result: () => ({ isNew: now === undefined }) };
     });
   }
@@ -121,7 +118,8 @@ export class OidcKeys {
       const now = this.get(name);
       // Rotated or changed meanwhile: then what was wanted has happened.
       if (now === undefined || now.signing.kid !== before.signing.kid) return { writes: [], result: () => {} };
-      return { writes: [put(this.#rotated(now, fresh, verificationTtl ?? now.verificationTtl))], result: () => {} };
+      const record = rotatedKey(now, fresh, verificationTtl ?? now.verificationTtl, this.#in.clock.now());
+      return { writes: [put(record)], result: () => {} };
     });
   }
 
@@ -174,13 +172,7 @@ export class OidcKeys {
 
   /** Rotates keys when they are due and forgets pairs that have expired, until {@link close}. */
   start(mayCommit: () => boolean, onFailure: (error: unknown) => void): void {
-    if (this.#isClosed) return;
-    const wait = (this.#due.next ?? Infinity) - this.#in.clock.now();
-    const tick = async () => {
-      if (mayCommit()) await this.sweep().catch(onFailure);
-      this.start(mayCommit, onFailure);
-    };
-    this.#timer = setTimeout(() => void tick(), Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
+    this.#timer.start({ run: () => this.sweep(), mayCommit, onFailure });
   }
 
   /** Does what is due now. A key that can't be changed is tried again later, and holds up no other. */
@@ -199,8 +191,7 @@ export class OidcKeys {
 
   /** Stops rotating. */
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#timer.close();
   }
 
   async #perform(name: string): Promise<void> {
@@ -214,65 +205,6 @@ export class OidcKeys {
       if (current === undefined || retired.length === current.retired.length) return { writes: [], result: () => {} };
       return { writes: [put({ ...current, retired })], result: () => {} };
     });
-  }
-
-  #updated(
-    name: string,
-    before: OidcKeyRecord | undefined,
-    input: OidcKeyInput,
-    algorithm: SigningAlgorithm,
-    pairs: readonly [OidcKeyPair, OidcKeyPair] | null,
-  ): OidcKeyRecord {
-    const now = this.#in.clock.now();
-    const rotationPeriod = input.rotationPeriod ?? before?.rotationPeriod ?? DAY;
-    const verificationTtl = input.verificationTtl ?? before?.verificationTtl ?? DAY;
-    this.#assertPeriods(name, rotationPeriod, verificationTtl);
-    const given = input.allowedClientIds === undefined ? before?.allowedClientIds : input.allowedClientIds ?? undefined;
-    const retired = before === undefined ? [] : pairs === null ? before.retired : retire(before, now, verificationTtl);
-    const isRescheduled = before === undefined || rotationPeriod !== before.rotationPeriod || pairs !== null;
-    return {
-      name,
-      algorithm,
-      rotationPeriod,
-      verificationTtl,
-      ...(given === undefined ? {} : { allowedClientIds: given }),
-      signing: pairs?.[0] ?? before!.signing,
-      next: pairs?.[1] ?? before!.next,
-      retired,
-      rotatesAt: isRescheduled ? now + rotationPeriod * 1000 : before.rotatesAt,
-    };
-  }
-
-  #assertPeriods(name: string, rotationPeriod: number, verificationTtl: number): void {
-    if (rotationPeriod < MIN_ROTATION_PERIOD) {
-      throw new VaultError("invalid_argument", "rotation_period must be at least one minute");
-    }
-    if (verificationTtl > MAX_PERIODS_TO_VERIFY * rotationPeriod) {
-      throw new VaultError("invalid_argument", "verification_ttl cannot be longer than 10x rotation_period", {
-        hint: "give verification_ttl too: its default is 24h",
-      });
-    }
-    const roles = [...this.#in.state.table("oidc_role").values()].filter((role) => role.key === name);
-    const longer = roles.find((role) => role.ttl > verificationTtl);
-    if (longer === undefined) return;
-    throw new VaultError(
-      "invalid_argument",
-      `unable to update key ${
-        JSON.stringify(name)
-      } because it is currently referenced by one or more roles with a token ttl greater than ${verificationTtl} seconds`,
-    );
-  }
-
-  #rotated(record: OidcKeyRecord, next: OidcKeyPair, verificationTtl: number): OidcKeyRecord {
-    const now = this.#in.clock.now();
-    const { sealed: _private, ...publicPart } = record.signing;
-    return {
-      ...record,
-      signing: record.next,
-      next,
-      retired: [...record.retired, { ...publicPart, expiresAt: now + verificationTtl * 1000 }],
-      rotatesAt: now + record.rotationPeriod * 1000,
-    };
   }
 
   async #newPair(algorithm: SigningAlgorithm): Promise<OidcKeyPair> {
@@ -296,23 +228,4 @@ function put(record: OidcKeyRecord): Write {
 
 function identityOf(kid: string): string {
   return `oidc_key/${kid}`;
-}
-
-function algorithmOf(given: string | undefined): SigningAlgorithm | undefined {
-  if (given === undefined) return undefined;
-  const known = ALGORITHMS.find((one) => one === given);
-  if (known !== undefined) return known;
-  throw new VaultError("invalid_argument", `unknown signing algorithm ${JSON.stringify(given.slice(0, 20))}`, {
-    hint: `algorithms are ${ALGORITHMS.join(", ")}`,
-  });
-}
-
-/** Both pairs of another algorithm: what the first signed still verifies; the second never signed. */
-function retire(record: OidcKeyRecord, now: number, verificationTtl: number): OidcKeyPair[] {
-  const { sealed: _private, ...publicPart } = record.signing;
-  return [...record.retired, { ...publicPart, expiresAt: now + verificationTtl * 1000 }];
-}
-
-function momentsOf({ rotatesAt, retired }: OidcKeyRecord): number[] {
-  return [rotatesAt, ...retired.map((pair) => pair.expiresAt!)];
 }

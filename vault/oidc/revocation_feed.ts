@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DueQueue } from "../service_tokens/due_queue.ts";
+import { DueQueue } from "../due_queue.ts";
 import type { RevocationRecord } from "../storage/identity_records.ts";
 import type { Surroundings } from "../tokens/token_service.ts";
 

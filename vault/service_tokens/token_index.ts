@@ -6,7 +6,7 @@
 
 import type { VaultState } from "../state.ts";
 import type { ServiceTokenRecord } from "../storage/identity_records.ts";
-import { DueQueue } from "./due_queue.ts";
+import { DueQueue } from "../due_queue.ts";
 
 /** The look-up tables of service tokens, kept up with every change. */
 export class TokenIndex {

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { DueQueue } from "../service_tokens/due_queue.ts";
+import { DueQueue } from "../due_queue.ts";
+import { DueTimer } from "../due_timer.ts";
 import { agentIdOf } from "../state.ts";
 import type { UserTokenRecord } from "../storage/records.ts";
 import type { Write } from "../storage/store.ts";
@@ -14,18 +15,17 @@ import { putToken, type Surroundings } from "./token_service.ts";
 /** Tokens that one change ends at most. */
 const BATCH = 200;
 const LONGEST_WAIT_MS = 15_000;
-const SHORTEST_WAIT_MS = 250;
 
 /** Ends user tokens when they expire, and replaced ones when their grace is over. */
 export class TokenExpiry {
   readonly #in: Surroundings;
   /** Those of the start by their row; later ones by their agent id, since a token that is being made has no row yet. */
   readonly #due = new DueQueue<string | number>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isClosed = false;
+  readonly #timer: DueTimer;
 
   constructor(surroundings: Surroundings) {
     this.#in = surroundings;
+    this.#timer = new DueTimer(surroundings.clock, () => this.#due.next, LONGEST_WAIT_MS);
     const { tokens } = surroundings.state;
     for (let row = 0; row < tokens.size; row++) {
       const at = tokens.endOf(row);
@@ -44,19 +44,12 @@ export class TokenExpiry {
    * @param onFailure Told of a sweep that failed; the next makes up for it.
    */
   start(mayCommit: () => boolean, onFailure: (error: unknown) => void): void {
-    if (this.#isClosed) return;
-    const wait = (this.#due.next ?? Infinity) - this.#in.clock.now();
-    const tick = async () => {
-      if (mayCommit()) await this.sweep().catch(onFailure);
-      this.start(mayCommit, onFailure);
-    };
-    this.#timer = setTimeout(() => void tick(), Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
+    this.#timer.start({ run: () => this.sweep(), mayCommit, onFailure });
   }
 
   /** Stops sweeping. */
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#timer.close();
   }
 
   /** Ends what has expired by now; resolves with how many. */
