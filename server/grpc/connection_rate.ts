@@ -8,7 +8,11 @@
 
 /** At once; agents of a whole office behind one address start at the same moment. */
 export const MOST_CONNECTIONS = 500;
-const CONNECTIONS_PER_MS = 50 / 1000;
+/**
+ * From then on. Honest ones on which nobody authenticates are few: probes of a load balancer, a client whose token has ended. At this rate
+ * an address takes a gigabyte in two hours or so.
+ */
+const CONNECTIONS_A_SECOND = 10;
 /** Addresses that are remembered; who has used all up there is among the last that came. */
 const MOST_PEERS = 4096;
 
@@ -37,7 +41,7 @@ export class ConnectionRate {
   admits(peer: string): boolean {
     const now = this.#now();
     const { left, filledAt } = this.#buckets.get(peer) ?? { left: MOST_CONNECTIONS, filledAt: now };
-    const filled = Math.min(MOST_CONNECTIONS, left + (now - filledAt) * CONNECTIONS_PER_MS);
+    const filled = Math.min(MOST_CONNECTIONS, left + (now - filledAt) * CONNECTIONS_A_SECOND / 1000);
     const isAdmitted = filled >= 1;
     this.#buckets.delete(peer);
     this.#buckets.set(peer, { left: isAdmitted ? filled - 1 : filled, filledAt: now });
