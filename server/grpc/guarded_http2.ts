@@ -23,7 +23,7 @@ import { ConnectionRate } from "./connection_rate.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { unlessTrue } from "./eventually.ts";
-import { FirstBytes } from "./first_bytes.ts";
+import { FIRST_SAID, FirstBytes } from "./first_bytes.ts";
 import { type CallGuard, GuardedCall, refuseOtherProtocol, refuseUnseen } from "./guarded_call.ts";
 import { DEFAULT_ANSWERS, PendingAnswers } from "./pending_answers.ts";
 import { limitResets } from "./reset_limit.ts";
@@ -81,7 +81,7 @@ interface Arrival {
 /** The guard of one gRPC server, on whatever addresses it listens. */
 export class Http2Guard {
   readonly #connections: ConnectionTable;
-  readonly #firstBytes = new FirstBytes(setImmediate);
+  readonly #firstBytes = new FirstBytes(setImmediate, () => this.#count("not_http2"));
   readonly #rate = new ConnectionRate(() => performance.now());
   readonly #budget: UnauthenticatedBudget;
   readonly #answers: PendingAnswers;
@@ -147,10 +147,11 @@ export class Http2Guard {
 
   /** Takes over an HTTP/2 server that has all its listeners and does not listen yet. */
   attach(server: Http2Server): void {
+    const must = "setSecureContext" in server ? FIRST_SAID.tls : FIRST_SAID.plain;
     intercept(server, "connection", (socket: Socket, begin) => {
       letGoWhenClosed(socket);
       if (!this.#connections.accept(socket)) return;
-      this.#firstBytes.await(socket, () => {
+      this.#firstBytes.await(socket, must, () => {
         if (this.#rate.admits(peerOf(plainAddress(socket.remoteAddress ?? "unknown")))) return begin();
         this.#count("too_many_connections");
         socket.destroy();

@@ -5,7 +5,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ChannelCredentials, type ClientOptions, status } from "@grpc/grpc-js";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { createTestCa, hasOpenssl, SERVER_EXTENSIONS } from "./_test_certificates.ts";
-import { END_STREAM, FRAME, type Frame, RawHttp2 } from "./_raw_http2.ts";
+import { END_STREAM, FRAME, type Frame, frameOf, RawHttp2 } from "./_raw_http2.ts";
 import {
   call,
   frame,
@@ -246,6 +246,25 @@ Deno.test("a connection that never says its preface, or its settings, is closed"
   equal(good.closed, false);
   // The log names them at most once in a while: on a busy machine the second may come too late for the first line.
   await until(() => logged(running, "no_handshake") >= 1, () => "nothing was logged");
+});
+
+Deno.test("whoever speaks something else than HTTP/2 is closed without a word; a preface may come byte by byte", async () => {
+  await using running = await startGuarded({});
+  const [hostname, port] = running.address.split(":");
+  const connect = () => Deno.connect({ hostname: hostname!, port: Number(port) });
+  using other = await connect();
+  await other.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: vault\r\n\r\n"));
+  equal(await other.read(new Uint8Array(100)).catch(() => null), null);
+  using slow = await connect();
+  slow.setNoDelay(true);
+  const settings = frameOf(FRAME.settings, 0, 0, Buffer.alloc(0));
+  for (const byte of Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings])) {
+    await slow.write(Uint8Array.of(byte));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  const answer = new Uint8Array(100);
+  ok(await slow.read(answer) !== null && answer[3] === FRAME.settings, "the server's settings come first");
+  await until(() => logged(running, "not_http2") === 1, () => "nothing was logged");
 });
 
 test("a TLS connection that never finishes its handshake is closed, and calls over TLS are under guard", async () => {
