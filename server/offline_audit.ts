@@ -4,8 +4,8 @@
  * @module
  */
 
-import { DatabaseSync } from "node:sqlite";
 import { parseSeriesKey } from "../vault/audit/series_key.ts";
+import { readHead } from "../vault/audit/stored_head.ts";
 import { inOrder, trailFiles } from "../vault/audit/trail_files.ts";
 import { brokenText, type SeriesKey, type TrailHead, type VerifyReport, verifyTrail } from "../vault/audit/verify.ts";
 import { VaultError } from "../vault/errors.ts";
@@ -89,15 +89,10 @@ export async function readSeriesKey(path: string): Promise<SeriesKey> {
 
 /** The head that the store of a stopped server knows; undefined where there is no store. */
 function storedHead(dataDir: string): TrailHead | undefined {
-  let store: DatabaseSync | undefined;
   try {
-    store = new DatabaseSync(`${dataDir}/runevault.db`, { readOnly: true });
-    const row = store.prepare("SELECT value FROM records WHERE kind = 'audit_head' AND key = 'head'").get();
-    return row === undefined ? undefined : JSON.parse(row["value"] as string) as TrailHead;
+    return readHead(`${dataDir}/runevault.db`) ?? undefined;
   } catch {
     // Verifying files far from their vault is possible; the report says that the head isn't known.
     return undefined;
-  } finally {
-    store?.close();
   }
 }

@@ -8,6 +8,7 @@
 import { DATABASE_PLUGINS } from "../databases/mod.ts";
 import { assertSealOpens } from "../vault/bootstrap.ts";
 import { type Logger, type SealKey, SqliteStore, type Store, Vault, VaultError, VaultState } from "../vault/mod.ts";
+import { storedHead } from "../vault/audit/stored_head.ts";
 import { pastOf, type TrailPast } from "../vault/rollback/past.ts";
 import { assertAccepted, type Rollback, rollbackOf } from "../vault/rollback/rollback.ts";
 import { removeIfThere } from "../vault/storage/private_files.ts";
@@ -121,7 +122,7 @@ export class VaultOpening {
   async #past(store: Store, { sequence }: VaultState): Promise<TrailPast | null> {
     const { auditFile } = this.#sources.config;
     if (auditFile === null) return null;
-    return await pastOf(auditFile, await store.get("audit_head", "head") ?? null, sequence);
+    return await pastOf(auditFile, await storedHead(store), sequence);
   }
 
   /** Where every token ends, whoever got to know the admin token since shall not have it either: a new one is drawn. */

@@ -6,10 +6,10 @@
  */
 
 import { dirname } from "node:path";
+import { readHead } from "../../vault/audit/stored_head.ts";
 import { trailFiles } from "../../vault/audit/trail_files.ts";
 import { brokenText, type SeriesKey, type VerifyReport, verifyTrail } from "../../vault/audit/verify.ts";
 import { VaultError } from "../../vault/mod.ts";
-import { readRecords } from "../../vault/storage/store_facts.ts";
 import { readSeriesKey } from "../offline_audit.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 
@@ -34,7 +34,7 @@ export async function examineTrail(
 ): Promise<Finding[]> {
   if (path === null) return [warning("audit", "there is no audit trail", "give --audit-file a path")];
   const keys = await keysOf(dirname(databasePath), taken);
-  const [head] = readRecords(databasePath, "audit_head");
+  const head = readHead(databasePath) ?? undefined;
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   const report = await verified(path, { keys, head });
   if (report.broken !== null) {

@@ -117,18 +117,28 @@ Deno.test("the file shows nothing without its key, is private, and is never writ
   deepEqual((await Array.fromAsync(Deno.readDir(place.path))).map(({ name }) => name).sort(), ["data", "vault.age"]);
 });
 
-Deno.test("a damaged store is found out when it is backed up, not when the backup is needed", async () => {
-  await using place = await temporaryFolder();
-  await using server = await StartedServer.start({ dataDir: `${place.path}/data` });
-  {
-    using db = new DatabaseSync(`${server.dataDir}/runevault.db`);
-    db.exec("PRAGMA busy_timeout = 5000");
-    db.exec("UPDATE records SET value = replace(value, 'member', 'nember') WHERE kind = 'role' AND key = 'member'");
-  }
-  const { code, stderr } = await run(server.dataDir, ["backup", `${place.path}/vault.age`]);
-  equal(code, 1);
-  match(stderr, /The store can't be copied: it is damaged: a record of the kind "role"/);
-  deepEqual((await Array.fromAsync(Deno.readDir(place.path))).map(({ name }) => name), ["data"]);
-  const left = (await Array.fromAsync(Deno.readDir(server.dataDir))).filter(({ name }) => name.startsWith(".backup-"));
-  deepEqual(left, []);
-});
+const DAMAGES = {
+  role: "UPDATE records SET value = replace(value, 'member', 'nember') WHERE kind = 'role' AND key = 'member'",
+  audit_outbox:
+    "INSERT INTO audit_outbox (last, value, checksum) VALUES (1, '{}', 1) ON CONFLICT DO UPDATE SET value = '{}'",
+};
+
+for (const [kind, damage] of Object.entries(DAMAGES)) {
+  Deno.test(`a store with a damaged ${kind} is found out when it is backed up, not when the backup is needed`, async () => {
+    await using place = await temporaryFolder();
+    await using server = await StartedServer.start({ dataDir: `${place.path}/data` });
+    {
+      using db = new DatabaseSync(`${server.dataDir}/runevault.db`);
+      db.exec("PRAGMA busy_timeout = 5000");
+      db.exec(damage);
+    }
+    const { code, stderr } = await run(server.dataDir, ["backup", `${place.path}/vault.age`]);
+    equal(code, 1);
+    ok(stderr.includes(`The store can't be copied: it is damaged: a record of the kind "${kind}"`), stderr);
+    deepEqual((await Array.fromAsync(Deno.readDir(place.path))).map(({ name }) => name), ["data"]);
+    const left = (await Array.fromAsync(Deno.readDir(server.dataDir))).filter(({ name }) =>
+      name.startsWith(".backup-")
+    );
+    deepEqual(left, []);
+  });
+}

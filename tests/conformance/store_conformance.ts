@@ -167,6 +167,28 @@ export function storeConformance(name: string, makeMedium: () => Promise<Medium>
     assert.ok(pages.length >= 2 && Math.max(...pages) <= 2500, `pages of ${pages}`);
   });
 
+  withStore("keeps lines of the audit trail by their number, in order, and each as any other record", async (store) => {
+    const key = (last: number) => String(last).padStart(16, "0");
+    const box = (last: number, lines = `line ${last}\n`): Write => {
+      return { kind: "audit_outbox", key: key(last), value: { lines } };
+    };
+    const numbers = Array.from({ length: 4500 }, (_, i) => 1 + (i * 7919) % 4500);
+    await store.commit([...numbers.map((last) => box(last)), put("a")], 0);
+    const inOrder = numbers.toSorted((a, b) => a - b).map(key);
+    assert.deepEqual(await keys(store, "audit_outbox"), inOrder);
+    assert.deepEqual(await keys(store), ["a"]);
+    assert.deepEqual(await store.get("audit_outbox", key(7)), { lines: "line 7\n" });
+    assert.equal(await store.get("audit_outbox", key(4501)), undefined);
+    const gone = inOrder.slice(0, 4498).map((key): Write => ({ kind: "audit_outbox", key }));
+    await store.commit([...gone, box(4500, '"é\ud800'), box(9_007_199_254_740_991)], 1);
+    assert.deepEqual(await rows(store, "audit_outbox"), [
+      { key: key(4499), value: { lines: "line 4499\n" } },
+      { key: key(4500), value: { lines: '"é\ud800' } },
+      { key: "9007199254740991", value: { lines: "line 9007199254740991\n" } },
+    ]);
+    assert.deepEqual(await store.get("role", "a"), role("a"));
+  });
+
   withStore("lets a reader stop early", async (store) => {
     await store.commit(Array.from({ length: 2500 }, (_, i) => put(`n${i}`)), 0);
     for await (const page of store.read("role")) {

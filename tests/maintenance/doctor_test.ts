@@ -233,7 +233,8 @@ async function forgeLastLine(path: string, databasePath: string): Promise<void> 
   using db = new DatabaseSync(databasePath);
   const { seq } = JSON.parse(forged) as { seq: number };
   const head = JSON.stringify({ sequence: seq, hash: hashOf(forged) });
-  db.prepare("UPDATE records SET value = ? WHERE kind = 'audit_head'").run(head);
+  db.exec("DELETE FROM audit_outbox");
+  db.prepare("INSERT OR REPLACE INTO records (kind, key, value) VALUES ('audit_head', 'head', ?)").run(head);
 }
 
 Deno.test("a line that was written anew is found by its MAC, where the first key lies there or is given", async () => {

@@ -63,8 +63,10 @@ export class TrailRows {
       writes: [
         ...gone.map((last): Write => ({ kind: "audit_outbox", key: outboxKey(last) })),
         ...closed.map((key): Write => ({ kind: "audit_open", key })),
-        ...(isKept ? [{ kind: "audit_outbox" as const, key: outboxKey(sequence), value: { lines } }] : []),
-        { kind: "audit_head", key: "head", value: { sequence, hash } },
+        // The lines say where the trail ends; where there are none, the head does (`stored_head.ts`).
+        isKept
+          ? { kind: "audit_outbox", key: outboxKey(sequence), value: { lines } }
+          : { kind: "audit_head", key: "head", value: { sequence, hash } },
       ],
       committed: () => {
         this.#outbox.splice(0, gone.length);

@@ -36,6 +36,15 @@ export const MIGRATIONS: readonly Migration[] = [
       "a checksum for each record, so that a damaged file is found out; records from before get theirs when they change",
     sql: "ALTER TABLE records ADD COLUMN checksum INTEGER",
   },
+  {
+    to: 3,
+    what: "a table of its own for lines of the audit trail that wait for the file, so that commits write fewer pages",
+    sql: `
+      CREATE TABLE audit_outbox (last INTEGER PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER);
+      INSERT INTO audit_outbox
+        SELECT CAST(key AS INTEGER), value, checksum FROM records WHERE kind = 'audit_outbox' ORDER BY key;
+      DELETE FROM records WHERE kind = 'audit_outbox'`,
+  },
 ];
 
 /** The version that this program writes. */

@@ -174,7 +174,7 @@ export interface AuditOpenRecord {
   readonly after: number;
 }
 
-/** The end of the audit trail at the last change. Key: `head`. */
+/** The end of the audit trail at the last change that put no lines into the outbox. Key: `head`. */
 export interface AuditHeadRecord {
   readonly sequence: number;
   /** SHA-256 of that line, hex. */

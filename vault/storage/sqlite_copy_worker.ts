@@ -5,6 +5,7 @@
  */
 
 import { backup, DatabaseSync } from "node:sqlite";
+import { allRecords } from "./record_tables.ts";
 import { checksumOf, sqliteReason } from "./sqlite_database.ts";
 
 /** Copies `path` to `to`, or checks it where there is no `to`. */
@@ -59,7 +60,9 @@ function verdictOf(db: DatabaseSync): string | null {
 
 /** Finds a record whose bits are not those that were written: SQLite looks at the form of its pages alone. */
 function changedRecord(db: DatabaseSync): string | null {
-  const rows = db.prepare("SELECT kind, key, value, checksum FROM records WHERE checksum IS NOT NULL").iterate();
+  const rows = db.prepare(
+    `SELECT kind, key, value, checksum FROM ${allRecords(db)} WHERE checksum IS NOT NULL`,
+  ).iterate();
   for (const { kind, key, value, checksum } of rows as Iterable<Record<string, string | number>>) {
     if (checksum === checksumOf(String(kind), String(key), String(value))) continue;
     return `a record of the kind ${JSON.stringify(kind)} is not what was written`;

@@ -8,6 +8,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { VaultError } from "../errors.ts";
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from "./migrations.ts";
+import { prepareTables, type TableStatements } from "./record_tables.ts";
 import type { RecordKind, Records } from "./records.ts";
 import type { Write } from "./store.ts";
 
@@ -19,17 +20,10 @@ export interface PageText {
   readonly last: string | null;
 }
 
-const PAGE = `
-  SELECT max(key) AS last, '[' || coalesce(group_concat('{"key":' || json_quote(key) || ',"value":' || value || '}' ORDER BY key), '') || ']' AS page
-  FROM (SELECT key, value FROM records WHERE kind = ? AND key > ? ORDER BY key LIMIT ?)`;
-
 /** One connection to the vault's database file. Every method blocks until the disk has answered. */
 export class SqliteDatabase {
   readonly #db: DatabaseSync;
-  readonly #page: StatementSync;
-  readonly #one: StatementSync;
-  readonly #put: StatementSync;
-  readonly #delete: StatementSync;
+  readonly #tableOf: (kind: RecordKind) => TableStatements;
   readonly #sequence: StatementSync;
   readonly #advance: StatementSync;
 
@@ -40,13 +34,7 @@ export class SqliteDatabase {
    */
   constructor(path: string) {
     this.#db = openFile(path);
-    this.#page = this.#db.prepare(PAGE);
-    this.#one = this.#db.prepare("SELECT value FROM records WHERE kind = ? AND key = ?");
-    this.#put = this.#db.prepare(
-      "INSERT INTO records (kind, key, value, checksum) VALUES (?, ?, ?, ?) " +
-        "ON CONFLICT DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
-    );
-    this.#delete = this.#db.prepare("DELETE FROM records WHERE kind = ? AND key = ?");
+    this.#tableOf = prepareTables(this.#db);
     this.#sequence = this.#db.prepare("SELECT sequence FROM change_sequence");
     this.#advance = this.#db.prepare("UPDATE change_sequence SET sequence = ?1 + 1 WHERE sequence = ?1");
   }
@@ -58,13 +46,16 @@ export class SqliteDatabase {
 
   /** The rows of a kind whose keys follow `after`, at most {@link PAGE_ROWS}; `last` is null where there are none. */
   page(kind: RecordKind, after: string): PageText {
-    const { page, last } = this.#page.get(kind, after, PAGE_ROWS) as { page: string; last: string | null };
+    const { page, last } = this.#tableOf(kind).page.get(kind, after, PAGE_ROWS) as {
+      page: string;
+      last: string | null;
+    };
     return { rows: page, last };
   }
 
   /** One record, or undefined. */
   get<K extends RecordKind>(kind: K, key: string): Records[K] | undefined {
-    const row = this.#one.get(kind, key) as { value: string } | undefined;
+    const row = this.#tableOf(kind).one.get(kind, key) as { value: string } | undefined;
     return row === undefined ? undefined : JSON.parse(row.value) as Records[K];
   }
 
@@ -88,12 +79,12 @@ export class SqliteDatabase {
   #write(write: Write): void {
     // SQLite would give such a key back cut or changed, and reading page by page would never end.
     if (write.key.includes("\0") || !write.key.isWellFormed()) throw new TypeError("A key can't be stored as text");
-    if (write.value === undefined) this.#delete.run(write.kind, write.key);
+    if (write.value === undefined) this.#tableOf(write.kind).remove.run(write.kind, write.key);
     else this.#store(write.kind, write.key, JSON.stringify(write.value));
   }
 
   #store(kind: RecordKind, key: string, value: string): void {
-    this.#put.run(kind, key, value, checksumOf(kind, key, value));
+    this.#tableOf(kind).put.run(kind, key, value, checksumOf(kind, key, value));
   }
 
   /** Closes the connection; the last one folds the write-ahead log into the file. */
@@ -118,6 +109,7 @@ function openFile(path: string): DatabaseSync {
     migrate(db, version);
     // A schema whose bits were changed would fail later, where nobody names the file.
     db.prepare("SELECT kind, key, value, checksum FROM records LIMIT 0");
+    db.prepare("SELECT last, value, checksum FROM audit_outbox LIMIT 0");
     if (db.prepare("SELECT sequence FROM change_sequence").get() === undefined) throw new Error("it has no sequence");
     return db;
   } catch (error) {

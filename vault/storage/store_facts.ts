@@ -8,6 +8,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { VaultError } from "../errors.ts";
 import type { FileRecord, MetaRecord, RecordKind, Records, SecretVersionRecord } from "./records.ts";
+import { allRecords } from "./record_tables.ts";
 import { schemaOf, sqliteReason } from "./sqlite_database.ts";
 
 /** Facts of a store. */
@@ -61,7 +62,7 @@ function factsOf(db: DatabaseSync, path: string): StoreFacts {
 export function countRecords(path: string): Map<string, number> {
   using db = new DatabaseSync(path, { readOnly: true });
   db.exec("PRAGMA busy_timeout = 5000");
-  const counts = db.prepare("SELECT kind, count(*) AS count FROM records GROUP BY kind").all();
+  const counts = db.prepare(`SELECT kind, count(*) AS count FROM ${allRecords(db)} GROUP BY kind`).all();
   return new Map(counts.map(({ kind, count }) => [String(kind), Number(count)]));
 }
 
@@ -73,6 +74,6 @@ export function readRecords<K extends RecordKind>(path: string, kind: K): Record
 }
 
 function rowsOf<T>(db: DatabaseSync, kind: string): [key: string, value: T][] {
-  const rows = db.prepare("SELECT key, value FROM records WHERE kind = ? ORDER BY key").all(kind);
+  const rows = db.prepare(`SELECT key, value FROM ${allRecords(db)} WHERE kind = ? ORDER BY key`).all(kind);
   return rows.map(({ key, value }) => [String(key), JSON.parse(String(value)) as T]);
 }
