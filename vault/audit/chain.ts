@@ -32,15 +32,23 @@ export class Chain {
   #sequence: number;
   #standing: number;
 
-  constructor({ sequence, hash, key }: ChainPosition) {
-    this.#sequence = this.#standing = sequence;
-    this.#sealer = new LineSealer(key, hash);
+  /**
+   * @param from A place whose key is known. The key is copied; whoever has it should wipe it.
+   * @param end The last line, where there are some after that place.
+   */
+  constructor(from: ChainPosition, end: ChainEnd = from) {
+    this.#sequence = this.#standing = end.sequence;
+    this.#sealer = new LineSealer(from.key, end.hash, end.sequence - from.sequence);
+  }
+
+  /** After the last line that stands, with a copy of the key: whoever asks wipes it as soon as it was used. */
+  copyPosition(): ChainPosition {
+    return { ...this.standingEnd, key: this.#sealer.copyKey() };
   }
 
   /** After the last line that stands. */
-  get position(): ChainPosition {
-    const { hash, key } = this.#sealer;
-    return { sequence: this.#standing, hash, key };
+  get standingEnd(): ChainEnd {
+    return { sequence: this.#standing, hash: this.#sealer.hash };
   }
 
   /** Number of the last line that stands. */

@@ -27,9 +27,13 @@ Deno.test("Chain.append() carries the hash of the line before, and a MAC under a
     JSON.parse(line);
   }
   assert.deepEqual(chain.end, { sequence: 3, hash });
-  assert.equal(chain.position.sequence, 0, "none of them stands yet");
+  assert.equal(chain.copyPosition().sequence, 0, "none of them stands yet");
   chain.settle();
-  assert.deepEqual({ ...chain.position, key: chain.position.key.toHex() }, { sequence: 3, hash, key: key.toHex() });
+  assert.deepEqual({ ...chain.copyPosition(), key: chain.copyPosition().key.toHex() }, {
+    sequence: 3,
+    hash,
+    key: key.toHex(),
+  });
   assert.equal(hashOf(lines[2]!), hash);
   assert.equal(nextKey(KEY).toHex(), createHash("sha256").update(KEY).digest("hex"));
 });

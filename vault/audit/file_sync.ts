@@ -15,14 +15,16 @@ const KEY_DELAY_MS = 960;
 
 /** Whose lines they are. */
 export interface Synced {
-  /** The last line that was written. */
-  readonly position: ChainPosition;
+  /** Number of the last line that was written. */
+  readonly sequence: number;
   /** Why the file can't be written; null: it can. */
   readonly trouble: string | null;
   /** Whether a power cut could take lines that the store hasn't either. */
   readonly areVolatile: boolean;
-  /** The file is durable up to there. */
-  noteSynced(position: ChainPosition): void;
+  /** The place after that line, with a copy of the key, which is wiped here. */
+  copyPosition(): ChainPosition;
+  /** The file is durable up to the line of that number. */
+  noteSynced(sequence: number): void;
   noteFailed(error: unknown): void;
 }
 
@@ -65,26 +67,30 @@ export class FileSync {
   }
 
   async #sync(): Promise<void> {
-    const { position, trouble } = this.#lines;
-    const waited = Math.min(this.#delay, KEY_DELAY_MS);
+    const { sequence, trouble } = this.#lines;
+    const behind = this.#keyBehind + Math.min(this.#delay, KEY_DELAY_MS);
+    // The key of what is synced now: by then there may be lines that aren't.
+    const position = this.#isClosed || behind >= KEY_DELAY_MS ? this.#lines.copyPosition() : undefined;
     clearTimeout(this.#timer);
     this.#delay = Infinity;
     try {
       await this.#in.file.sync();
-      await this.#moveKey(position, waited);
-      if (trouble === null) this.#lines.noteSynced(position);
+      this.#keyBehind = behind;
+      if (position !== undefined) await this.#moveKey(position);
+      if (trouble === null) this.#lines.noteSynced(sequence);
     } catch (error) {
       // Of a file that was broken it is no news, and by now that may have been mended.
       if (trouble === null) this.#lines.noteFailed(error);
+    } finally {
+      // Whoever reads this memory later must not find the key of a line that is written by then.
+      position?.key.fill(0);
     }
     // The key moves on with the last line as well: a trail that rests must not leave the key of what it wrote behind.
-    const isBehind = this.#lines.position.sequence > position.sequence || this.#keyBehind > 0;
+    const isBehind = this.#lines.sequence > sequence || this.#keyBehind > 0;
     if (!this.#isClosed && isBehind) this.plan();
   }
 
-  async #moveKey(position: ChainPosition, waited: number): Promise<void> {
-    this.#keyBehind += waited;
-    if (!this.#isClosed && this.#keyBehind < KEY_DELAY_MS) return;
+  async #moveKey(position: ChainPosition): Promise<void> {
     await this.#in.keyFile.write(position);
     this.#keyBehind = 0;
   }

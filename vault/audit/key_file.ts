@@ -49,7 +49,9 @@ export class KeyFile {
   /** Puts a place in that of the one before it, durably. */
   async write(position: ChainPosition): Promise<void> {
     const block = Buffer.alloc(BLOCK_BYTES, "\n");
-    block.write(this.#sealKey.seal(IDENTITY, encoded(position)), "latin1");
+    const plain = encoded(position);
+    block.write(this.#sealKey.seal(IDENTITY, plain), "latin1");
+    plain.fill(0);
     await this.#file.seek(0, Deno.SeekMode.Start);
     if (await this.#file.write(block) !== BLOCK_BYTES) throw new TypeError("A block was written in part");
     await this.#file.syncData();
@@ -75,26 +77,31 @@ export async function writeFirstKey(
   key: Uint8Array,
   encrypt?: FirstKeyEncrypter,
 ): Promise<string> {
-  const text = JSON.stringify({ first_sequence: firstSequence, key: Buffer.from(key).toString("hex") });
+  const text = JSON.stringify({ first_sequence: firstSequence, key: key.toHex() });
   const bytes = new TextEncoder().encode(`${text}\n`);
   const written = encrypt === undefined ? path : `${path}.age`;
   await writeNewPrivateFile(written, encrypt === undefined ? bytes : await encrypt(bytes));
+  bytes.fill(0);
   return written;
 }
 
 function encoded({ sequence, hash, key }: ChainPosition): Uint8Array {
-  const head = Buffer.alloc(8);
-  head.writeBigUInt64BE(BigInt(sequence));
-  return Buffer.concat([head, Buffer.from(hash, "hex"), key]);
+  const bytes = Buffer.alloc(8 + HASH_BYTES + key.length);
+  bytes.writeBigUInt64BE(BigInt(sequence));
+  bytes.write(hash, 8, "hex");
+  bytes.set(key, 8 + HASH_BYTES);
+  return bytes;
 }
 
 function unsealed(path: string, block: Uint8Array, sealKey: SealKey): ChainPosition {
   try {
     const bytes = Buffer.from(sealKey.open(IDENTITY, Buffer.from(block).toString("latin1").trim()));
+    const key = new Uint8Array(bytes.subarray(8 + HASH_BYTES));
+    bytes.fill(0, 8 + HASH_BYTES);
     return {
       sequence: Number(bytes.readBigUInt64BE(0)),
       hash: bytes.subarray(8, 8 + HASH_BYTES).toString("hex"),
-      key: new Uint8Array(bytes.subarray(8 + HASH_BYTES)),
+      key,
     };
   } catch (cause) {
     throw new VaultError("config_invalid", `${path} can't be opened: the audit trail's next key is in it`, {

@@ -6,7 +6,7 @@
  */
 
 import { VaultError } from "../errors.ts";
-import type { Chain, ChainPosition } from "./chain.ts";
+import type { Chain, ChainEnd, ChainPosition } from "./chain.ts";
 import { FileSync } from "./file_sync.ts";
 import type { LineSinkParts, Mended } from "./sink_parts.ts";
 import { VolatileLines } from "./volatile_lines.ts";
@@ -44,8 +44,16 @@ export class LineSink {
   }
 
   /** The last line that stands. */
-  get position(): ChainPosition {
-    return this.#chain.position;
+  get end(): ChainEnd {
+    return this.#chain.standingEnd;
+  }
+
+  get sequence(): number {
+    return this.#chain.standing;
+  }
+
+  copyPosition(): ChainPosition {
+    return this.#chain.copyPosition();
   }
 
   /** Number of the last line that a power cut can't take from the file. */
@@ -114,11 +122,11 @@ export class LineSink {
     return this.#sync.run();
   }
 
-  noteSynced(position: ChainPosition): void {
+  noteSynced(sequence: number): void {
     if (this.#trouble !== null) return;
-    this.#synced = position.sequence;
-    this.volatile.forgetUpTo(position.sequence);
-    if (!this.#isClosed && this.#in.rotation?.moveAway(this.#in.file, this.#chain.position)) this.#in.file.reopen();
+    this.#synced = sequence;
+    this.volatile.forgetUpTo(sequence);
+    if (!this.#isClosed && this.#in.rotation?.moveAway(this.#in.file, this.sequence)) this.#in.file.reopen();
   }
 
   noteFailed(error: unknown): void {

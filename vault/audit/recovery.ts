@@ -13,7 +13,7 @@ import type { SealKey } from "../keys/seal_key.ts";
 import type { Clock, Logger, RandomSource } from "../ports.ts";
 import type { Store } from "../storage/store.ts";
 import { AuditFile } from "./audit_file.ts";
-import { Chain, type ChainPosition, hashOf, nextKey } from "./chain.ts";
+import { Chain, type ChainPosition, hashOf } from "./chain.ts";
 import { GENESIS_HASH, lineParts } from "./entry.ts";
 import { cutTornLine, lastLineOf, requestIdAfter, requestIdsAfter } from "./file_tail.ts";
 import { type FirstKeyEncrypter, KeyFile, writeFirstKey } from "./key_file.ts";
@@ -63,8 +63,7 @@ export async function openTrail(options: OpenTrailOptions): Promise<AuditTrail> 
   const inFile = complete(file, before, rows.outbox.map(({ lines }) => lines));
   const head = await store.get("audit_head", "head");
   const known = later(kept, head ?? null);
-  const position = await placeOf(options, keyFile, kept, later(inFile, known));
-  const parts = { ...options, chain: new Chain(position), file, keyFile };
+  const parts = { ...options, chain: await chainAfter(options, keyFile, kept, later(inFile, known)), file, keyFile };
   const opens = rows.opens.map(({ id }) => id);
   const trail = new AuditTrail(parts, { outbox: rows.outbox.map(({ last }) => last), opens });
   if (torn > 0) logger.log("warn", "audit_line_torn", { path, bytes: torn });
@@ -162,14 +161,23 @@ function later(a: End | null, b: End | null): End | null {
   return b.sequence > a.sequence ? b : a;
 }
 
-/** Where the chain goes on, with its key. */
-async function placeOf(
+/** The chain, to go on after the last line. What is known of its key besides is wiped. */
+async function chainAfter(
   options: OpenTrailOptions,
   keyFile: KeyFile,
   kept: ChainPosition | null,
   end: End | null,
-): Promise<ChainPosition> {
-  if (kept !== null) return movedOn(kept, end!);
+): Promise<Chain> {
+  const from = kept ?? await beginSeries(options, keyFile, end);
+  try {
+    return new Chain(from, end ?? from);
+  } finally {
+    from.key.fill(0);
+  }
+}
+
+/** A new series of keys, whose first is left for the operator. */
+async function beginSeries(options: OpenTrailOptions, keyFile: KeyFile, end: End | null): Promise<ChainPosition> {
   if (end !== null && !options.mayBeginAnew) {
     throw new VaultError("config_invalid", `${options.keyPath} is gone: the audit trail's next key was in it`, {
       hint: "put the file back, or give --audit-new-key: verify then shows where the keys begin anew",
@@ -185,12 +193,6 @@ async function placeOf(
     hint: "take it away from this machine, then remove it",
   });
   return position;
-}
-
-function movedOn(from: ChainPosition, to: End): ChainPosition {
-  let { key } = from;
-  for (let sequence = from.sequence; sequence < to.sequence; sequence++) key = nextKey(key);
-  return { ...to, key };
 }
 
 async function noteGap(trail: AuditTrail, { logger, path }: OpenTrailOptions, end: End | null, known: End) {

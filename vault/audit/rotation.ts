@@ -8,7 +8,6 @@ import { basename, dirname } from "node:path";
 import { KeptThread } from "../kept_thread.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { AuditFile } from "./audit_file.ts";
-import type { ChainPosition } from "./chain.ts";
 import type { Rotation } from "./sink_parts.ts";
 import { formerName, isOwnFormer } from "./trail_files.ts";
 
@@ -52,12 +51,12 @@ export class FileRotation implements Rotation {
     this.#begunAt = birthOf(path) ?? clock.now();
   }
 
-  moveAway(file: AuditFile, { sequence }: ChainPosition): boolean {
+  moveAway(file: AuditFile, last: number): boolean {
     this.#lookAtFormer();
     const { maxBytes, maxAgeMs } = this.#settings;
     const isOld = maxAgeMs !== undefined && this.#clock.now() - this.#begunAt >= maxAgeMs;
     if (file.bytes === 0 || (file.bytes < maxBytes && !isOld)) return false;
-    const former = `${dirname(this.#path)}/${formerName(basename(this.#path), sequence)}`;
+    const former = `${dirname(this.#path)}/${formerName(basename(this.#path), last)}`;
     Deno.renameSync(this.#path, former);
     this.#begunAt = this.#clock.now();
     if (this.#settings.compresses) this.#inTurn(() => this.#compress(former));

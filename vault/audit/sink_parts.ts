@@ -6,7 +6,7 @@
 
 import type { Logger } from "../ports.ts";
 import type { AuditFile } from "./audit_file.ts";
-import type { Chain, ChainPosition } from "./chain.ts";
+import type { Chain } from "./chain.ts";
 import type { KeyFile } from "./key_file.ts";
 
 /** A second place for the lines. It must not block, and drops what it has no room for. */
@@ -21,8 +21,12 @@ export interface Mirror {
 
 /** Moves files away that are full or old. */
 export interface Rotation {
-  /** Whether the file was moved away, so that a new one is to be begun. */
-  moveAway(file: AuditFile, position: ChainPosition): boolean;
+  /**
+   * Whether the file was moved away, so that a new one is to be begun.
+   *
+   * @param last The number of the last line in it.
+   */
+  moveAway(file: AuditFile, last: number): boolean;
   /** Waits for what it does beside. */
   close(): Promise<void>;
 }

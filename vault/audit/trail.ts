@@ -82,10 +82,9 @@ export class AuditTrail {
 
   /** How it is doing. */
   status(): TrailStatus {
-    const { position, trouble, behind } = this.#sink;
+    const { end, trouble, behind } = this.#sink;
     return {
-      sequence: position.sequence,
-      hash: position.hash,
+      ...end,
       fileTrouble: trouble,
       mirrorTrouble: this.#in.mirror?.trouble() ?? null,
       isRefusing: !this.#sink.isWorking,

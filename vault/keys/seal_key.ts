@@ -68,7 +68,11 @@ export class SealKey {
       const decipher = createDecipheriv("aes-256-gcm", this.#key, bytes.subarray(0, NONCE_BYTES))
         .setAAD(associatedData(identity))
         .setAuthTag(bytes.subarray(-TAG_BYTES));
-      return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+      const opened = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+      const plaintext = Buffer.concat([opened, decipher.final()]);
+      // Whoever wipes what they got must not leave a copy behind.
+      opened.fill(0);
+      return plaintext;
     } catch (cause) {
       throw notOpened(identity, cause);
     }

@@ -41,8 +41,11 @@ export class LineSealer {
   readonly #view: DataView;
   readonly #room: Uint8Array;
 
-  /** @param hash Of the line before, hex. */
-  constructor(key: Uint8Array, hash: string) {
+  /**
+   * @param hash Of the line before, hex.
+   * @param linesSince How many lines there are after the one that the key belongs to.
+   */
+  constructor(key: Uint8Array, hash: string, linesSince = 0) {
     const buffer = this.#code.memory.buffer as ArrayBuffer;
     this.#bytes = new Uint8Array(buffer);
     this.#words = new Uint32Array(buffer);
@@ -52,6 +55,7 @@ export class LineSealer {
     this.#end(OUTER, BLOCK_BYTES + HASH_BYTES, 0);
     this.#bytes.fill(0x5c, OUTER, OUTER + BLOCK_BYTES).fill(0x36, INNER, LINE);
     this.#bytes.set(key, KEY);
+    for (let i = 0; i < linesSince; i++) this.#code.hash(KEY, 1, KEY);
     this.#bytes.subarray(PREVIOUS).setFromHex(hash);
     this.settle();
   }
@@ -61,8 +65,8 @@ export class LineSealer {
     return this.#bytes;
   }
 
-  /** The key of the line after the last that stands. */
-  get key(): Uint8Array<ArrayBuffer> {
+  /** A copy of the key of the line after the last that stands. */
+  copyKey(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(STANDING, STANDING + HASH_BYTES);
   }
 
