@@ -24,6 +24,7 @@ export interface AdminVault {
   readonly clockGuard: Pick<Vault["clockGuard"], "status" | "accept">;
   readonly engine: {
     readonly accounts: Pick<Vault["engine"]["accounts"], "create" | "setPassword" | "link" | "unlock" | "loginsOf">;
+    readonly policies: Pick<Vault["engine"]["policies"], "exists">;
     readonly cutOff: Pick<Vault["engine"]["cutOff"], "cutOff" | "restore" | "show">;
     readonly database: { readonly roles: Pick<Vault["engine"]["database"]["roles"], "assertNoneNamed"> };
     readonly rootTokens: Pick<Vault["engine"]["rootTokens"], "make" | "list" | "revoke">;

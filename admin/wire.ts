@@ -110,6 +110,14 @@ export interface UserRow {
   readonly logins?: readonly LoginRow[];
 }
 
+/** `POST /users`: a login was made. */
+export interface CreatedUserBody {
+  readonly message: string;
+  readonly user: string;
+  /** What may be a mistake, such as a policy that isn't there. */
+  readonly warnings: readonly string[];
+}
+
 /** `POST /users/:name/cutoff` and `GET`: what was ended, what waits, what can't be taken back. */
 export interface CutOffBody {
   readonly user: string;

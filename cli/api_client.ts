@@ -11,6 +11,7 @@ import { hinted } from "./api_hints.ts";
 import { type ApiOptions, findApi, isRemote, tokenOf } from "./api_place.ts";
 import type { Io } from "./io.ts";
 import { connect } from "./session.ts";
+import { speaksTls } from "./tls_port.ts";
 
 /** A question to the identity API. */
 export interface ApiQuestion {
@@ -98,7 +99,9 @@ async function send(
     return { status: answer.status, text: await readBounded(answer, MAX_ANSWER_BYTES) };
   } catch (cause) {
     throw new VaultError("unreachable", `The identity API at ${url.origin} can't be reached`, {
-      hint: reachHint(io),
+      hint: url.protocol === "http:" && await speaksTls(url)
+        ? `the port speaks TLS: use https://${url.host}`
+        : reachHint(io),
       cause,
     });
   }

@@ -28,7 +28,7 @@ export const JSON_ANSWERS: Readonly<Record<string, string>> = {
   "role delete": "`message`, `name`",
   "user list": "`users`, an array of `UserRow`",
   "user show": "`UserRow`",
-  "user create": OF_USER,
+  "user create": "`message`, `user`, `warnings`",
   "user password": OF_USER,
   "user link": OF_USER,
   "user unlock": OF_USER,

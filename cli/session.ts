@@ -37,6 +37,21 @@ export async function answer<T>(
   else await io.out(show(await client.json<T>(method, path, body)));
 }
 
+/** As {@link answer}; what the answer warns of goes to the standard error. */
+export async function answerWithWarnings<T extends { readonly warnings: readonly string[] }>(
+  io: Io,
+  globals: GlobalOptions,
+  question: Question,
+  show: (body: T) => string,
+): Promise<void> {
+  let warnings: readonly string[] = [];
+  await answer<T>(io, globals, question, (body) => {
+    warnings = body.warnings;
+    return show(body);
+  });
+  for (const warning of warnings) await io.err(`Warning: ${escapeControls(warning)}\n`);
+}
+
 /**
  * As {@link answer}; where no server runs, this process opens the data folder itself and answers.
  *

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { quoteName } from "../../vault/names.ts";
 import { defined, flag, optional, text, texts } from "../body.ts";
 import { assertMay } from "../operator.ts";
 import type { AdminVault } from "../ports.ts";
 import { assertNoRoleName } from "../role_names.ts";
 import { type AdminContext, type AdminRoute, bodyOf, nameIn } from "../route.ts";
+import type { CreatedUserBody } from "../wire.ts";
 
 /** The routes of accounts. */
 export function accountRoutes(vault: Pick<AdminVault, "engine" | "users">): readonly AdminRoute[] {
@@ -35,7 +37,14 @@ async function create(c: AdminContext, vault: Pick<AdminVault, "engine" | "users
   if (policies !== undefined || force) assertMay(c.get("operator"), "all");
   for (const name of [user, login ?? user]) assertNoRoleName(vault, name, force);
   await vault.engine.accounts.create({ name: user, password, ...defined({ login, policies }) });
-  return c.json({ message: `Created the login of user ${JSON.stringify(user)}`, user }, 201);
+  const message = `Created the login of user ${JSON.stringify(user)}`;
+  return c.json({ message, user, warnings: warningsOf(policies, vault) } satisfies CreatedUserBody, 201);
+}
+
+/** A policy may be written later than the user who is to have it, so one that isn't there is no mistake for certain. */
+function warningsOf(policies: readonly string[] = [], { engine }: Pick<AdminVault, "engine">): string[] {
+  const missing = [...new Set(policies)].filter((name) => !engine.policies.exists(name.trim().toLowerCase()));
+  return missing.map((name) => `Policy ${quoteName(name)} does not exist: until it is written it gives nothing`);
 }
 
 async function setPassword(c: AdminContext, accounts: Accounts): Promise<Response> {

@@ -5,12 +5,12 @@
  */
 
 import { adminPath } from "../../admin/client.ts";
-import type { LoginRow, UserRow } from "../../admin/wire.ts";
+import type { CreatedUserBody, LoginRow, UserRow } from "../../admin/wire.ts";
 import { facts, messageLine, showExpiry, table } from "../format.ts";
 import { commaList } from "../numbers.ts";
 import { type CliContext, examples, type Root } from "../program.ts";
 import { answerPaged } from "../paged.ts";
-import { answer, type Question } from "../session.ts";
+import { answer, answerWithWarnings, type Question } from "../session.ts";
 import { addCutoffCommands } from "./user_cutoff.ts";
 
 /** Adds the commands for users. */
@@ -48,7 +48,8 @@ export function addUserCommands(root: Root, { io }: CliContext): void {
     )
     .action(async (name, { login, policies, force }, command) => {
       const body = { user: name, password: await io.secret(`Password of ${name}: `), login, policies, force };
-      await answer(io, command.optsWithGlobals(), { method: "POST", path: "/users", body }, messageLine);
+      const question: Question = { method: "POST", path: "/users", body };
+      await answerWithWarnings<CreatedUserBody>(io, command.optsWithGlobals(), question, messageLine);
     });
 
   user.command("password").description("Set the password of a user's login; it is asked for, or read from stdin.")

@@ -68,6 +68,7 @@ export function fakeAdminVault(): FakeAdminVault {
     clockGuard: fakeClockGuard(change),
     engine: {
       accounts: fakeAccounts(change),
+      policies: { exists: (name) => name === "default" },
       cutOff: fakeCutOff(disabled, change),
       database: { roles: { assertNoneNamed: () => {} } },
       rootTokens: fakeRootTokens(change),
