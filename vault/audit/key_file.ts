@@ -77,12 +77,26 @@ export async function writeFirstKey(
   key: Uint8Array,
   encrypt?: FirstKeyEncrypter,
 ): Promise<string> {
-  const text = JSON.stringify({ first_sequence: firstSequence, key: key.toHex() });
-  const bytes = new TextEncoder().encode(`${text}\n`);
+  const bytes = keyText(firstSequence, key);
   const written = encrypt === undefined ? path : `${path}.age`;
   await writeNewPrivateFile(written, encrypt === undefined ? bytes : await encrypt(bytes));
   bytes.fill(0);
   return written;
+}
+
+/** The file as `series_key.ts` reads it, without a text of the key: nobody can wipe one. */
+function keyText(firstSequence: number, key: Uint8Array): Uint8Array<ArrayBuffer> {
+  const [before, after] = [`{"first_sequence":${firstSequence},"key":"`, '"}\n'];
+  const bytes = new TextEncoder().encode(before + "0".repeat(2 * key.length) + after);
+  key.forEach((byte, i) => {
+    bytes[before.length + 2 * i] = hexDigit(byte >> 4);
+    bytes[before.length + 2 * i + 1] = hexDigit(byte & 0x0f);
+  });
+  return bytes;
+}
+
+function hexDigit(value: number): number {
+  return value < 10 ? 0x30 + value : 0x61 + value - 10;
 }
 
 function encoded({ sequence, hash, key }: ChainPosition): Uint8Array {
