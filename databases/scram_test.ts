@@ -16,12 +16,22 @@ Deno.test("scramVerifier() has another salt each time, and no quote", async () =
   match(one, /^[A-Za-z0-9$:+/=-]+$/);
 });
 
-Deno.test("scramVerifier() refuses what servers change before they hash it, and shows it to nobody", async () => {
-  for (const password of ["pässwort", "pass\u00a0word", "\u2168", "tab\t"]) {
+Deno.test("scramVerifier() refuses what SASLprep changes or prohibits, and shows it to nobody", async () => {
+  // A space that isn't ASCII's, nothing at all, compatibility forms, what composes, a control, directions that are mixed.
+  const passwords = ["pass\u00a0word", "I\u00adX", "\u2168", "\u00aa", "a\u0308", "tab\t", "\u0627\u0031", "\u0221"];
+  for (const password of passwords) {
     await rejects(scramVerifier(password), (error: Error) => {
-      equal(error.message, 'password_authentication "scram-sha-256" takes passwords of ASCII characters alone');
+      equal(
+        error.message,
+        'password_authentication "scram-sha-256" takes no password that SASLprep (RFC 4013) changes or prohibits',
+      );
       return true;
     });
   }
-  match(await scramVerifier(" ~"), /^SCRAM-SHA-256/);
+});
+
+Deno.test("scramVerifier() takes what is the same before and after, whatever its letters", async () => {
+  for (const password of [" ~", "päßwörter", "пароль", "密码", "naïve"]) {
+    match(await scramVerifier(password), /^SCRAM-SHA-256/, password);
+  }
 });
