@@ -14,6 +14,7 @@ const SYNTAX_ERROR = 1064;
 const NO_SUCH_ACCOUNT = 1396;
 const HOSTS = "SELECT Host AS host FROM mysql.user WHERE User = ?";
 const ENDING = "SELECT DISTINCT User AS name FROM mysql.user WHERE RIGHT(User, ?) = ?";
+const SEES_SESSIONS = /^GRANT [A-Z ,]*\b(?:PROCESS|ALL PRIVILEGES)\b[A-Z ,]* ON \*\.\* TO /;
 /** MariaDB's own; MySQL ends sessions by their numbers alone. */
 const END_SESSIONS = "KILL CONNECTION USER ?";
 const SESSIONS = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?";
@@ -57,12 +58,13 @@ export function accountsEnding(session: Session, end: string): Promise<readonly 
 
 /**
  * Looks for an account, locks it, ends its sessions and drops it in one message, taking it to be where accounts are made by
- * default. What the server refuses it refuses before the drop.
+ * default. What the server refuses, as it does an end of sessions that we have no right to, it refuses before the drop.
  *
- * @returns Whether that was all of it; false: the rest is to be done step by step.
+ * @returns Whether that was all of it; false: what is left of it is to be done step by step.
  */
 async function dropAtOnce(session: Session, username: string, rights: SeenRights): Promise<boolean> {
-  if (rights.dropsInSteps) return false;
+  // Who doesn't see sessions is told that they have ended.
+  if (!rights.seesSessions || rights.dropsInSteps) return false;
   const { names, values } = accountAt(username, ["%"]);
   const statements = [HOSTS, lockOfAny(names), END_SESSIONS, `DROP USER IF EXISTS ${names}`];
   try {
@@ -181,11 +183,10 @@ function isUnlockable(error: unknown): boolean {
   return [SYNTAX_ERROR, NO_SUCH_ACCOUNT, ...NO_RIGHT].includes(numberOf(error));
 }
 
+/** By our own rights: the table of rights shows those of others as well to whoever may read `mysql`. */
 async function maySeeSessions(session: Session): Promise<boolean> {
-  const rows = await session.query(
-    "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' LIMIT 1",
-  );
-  return rows.length > 0;
+  const rows = await session.query("SHOW GRANTS");
+  return rows.some((row) => SEES_SESSIONS.test(String(Object.values(row)[0])));
 }
 
 async function kill(session: Session, id: number): Promise<boolean> {

@@ -69,6 +69,31 @@ databaseTest(
   },
 );
 
+databaseTest("S15: whoever may not end sessions is told of those that may go on, and of none else", async (it) => {
+  if (it.server.kind === "postgresql") return;
+  for (const maySee of [false, true]) {
+    await it.server.admin(`CREATE OR REPLACE USER weak@'%' IDENTIFIED BY '${VAULT_PASSWORD}'`);
+    await it.server.admin(`GRANT CREATE USER${maySee ? ", PROCESS" : ""} ON *.* TO weak@'%'`);
+    // Whoever has this sees what others are allowed, too.
+    await it.server.admin("GRANT SELECT ON mysql.* TO weak@'%'");
+    await it.server.admin("GRANT SELECT ON app.* TO weak@'%' WITH GRANT OPTION");
+    await it.connect({ username: "weak" });
+    await it.role("reader");
+    const token = await it.user("alice");
+    for (const isOpen of [false, true, true]) {
+      const { leaseId, username, password } = await it.issue("reader", token);
+      const answers = isOpen ? await it.server.session(username, password) : () => Promise.resolve(false);
+      const { status, body } = await it.api.operator("PUT", "sys/leases/revoke", { lease_id: leaseId });
+      const isTold = /sessions not ended/.test(body?.warnings?.[0]);
+      const isToBeTold = isOpen || !maySee;
+      deepEqual([status, isTold], [isToBeTold ? 200 : 204, isToBeTold], `may see: ${maySee}`);
+      deepEqual([await answers(), await it.server.logsIn(username, password)], [isOpen, false]);
+    }
+    await it.server.admin("DROP USER weak@'%'");
+  }
+  await it.connect();
+});
+
 /** There the account that made another is a member of it, and needs no more to end its sessions. */
 async function pgWithoutSignals(it: Parameters<Parameters<typeof databaseTest>[1]>[0]): Promise<void> {
   await it.server.admin(`CREATE ROLE weak LOGIN CREATEROLE PASSWORD '${VAULT_PASSWORD}'`);
