@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HttpPort, type RelayThread } from "../listeners/mod.ts";
+import { HttpPort, listenFailure, type RelayThread } from "../listeners/mod.ts";
 import { VaultError } from "../vault/errors.ts";
 import type { Logger } from "../vault/ports.ts";
 import type { AdminHandler } from "./app.ts";
@@ -141,9 +141,9 @@ function withOwnerOnlyMask<T>(bind: () => T): T {
 }
 
 function cannotListen(where: string, cause: unknown): VaultError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new VaultError("config_invalid", `The admin API can't listen on ${where}: ${why}`, {
-    hint: "stop the program that uses it, or give another one, by --admin-addr or --admin-socket",
+  const { reason, hint } = listenFailure(cause);
+  return new VaultError("config_invalid", `The admin API can't listen on ${where}: ${reason}`, {
+    hint: `${hint}, by --admin-addr or --admin-socket`,
     cause,
   });
 }

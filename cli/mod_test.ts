@@ -215,6 +215,7 @@ Deno.test("every command says in its help what it does, with an example", async 
     equal(code, 0, path.join(" "));
     match(stdout, new RegExp(`^Usage: runevault ${path.join(" ")} .*\n\n[A-Z].*\\.\n`), path.join(" "));
     match(stdout, new RegExp(`\nExamples:\n(.*\n)*.*${path.at(-1)}`), path.join(" "));
+    doesNotMatch(stdout, /default: (\[\]|\{\})|repeatable|several times/, path.join(" "));
   }
 });
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command } from "@commander-js/extra-typings";
+import { Command, Help, type Option } from "@commander-js/extra-typings";
 import { VERSION } from "../version.ts";
 import type { Io } from "./io.ts";
 
@@ -41,7 +41,7 @@ export function createRoot(io: Io, output: CommanderOutput) {
     .option("--admin-socket <PATH>", "reach the server at this unix socket only")
     .option("--json", "print the server's answer as JSON; errors too")
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription: described })
     .configureOutput({
       writeOut: (text) => void (output.out += text),
       writeErr: (text) => void (output.err += text),
@@ -52,6 +52,11 @@ export function createRoot(io: Io, output: CommanderOutput) {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
+}
+
+/** An option that may be repeated begins with an empty list, which only puzzles whoever reads the help. */
+function described(option: Option): string {
+  return new Help().optionDescription(option).replace(/ \(default: (?:\[\]|\{\})\)$/, "");
 }
 
 /** The root command. */

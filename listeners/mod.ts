@@ -13,4 +13,5 @@ export { type BodyBounds, readBodyBytes } from "./body_bytes.ts";
 export { HttpPort, type HttpPortOptions } from "./http_port.ts";
 export { KeptServer } from "./kept_server.ts";
 export { type Certificate } from "./open_relay.ts";
+export { type ListenFailure, listenFailure } from "./listen_failure.ts";
 export { RelayThread } from "./relay_thread.ts";

@@ -30,9 +30,11 @@ import { LineLogger } from "./logger.ts";
 import { ProcessFacts } from "./process_facts.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { giveBackLater } from "./start_garbage.ts";
+import { startRefusal } from "./start_refusal.ts";
 import { systemdEnvironment, SystemdNotifier } from "./systemd.ts";
 import { watchCertificateEnds } from "./tls_watch.ts";
 import { type Undo, undoAll } from "./undo.ts";
+import { tellUnknownVariables } from "./unknown_variables.ts";
 import { VaultOpening } from "./vault_opening.ts";
 import { assertWorkersPossible } from "./workers.ts";
 
@@ -55,7 +57,9 @@ export async function serve(flags: RawValues, output: ServeOutput): Promise<numb
   try {
     const sources = await readSources(flags["dev"] === true ? await devFlags(flags, undo) : flags);
     const daemon = new Daemon(sources, output, undo);
-    await daemon.start();
+    await daemon.start().catch((thrown) => {
+      throw startRefusal(thrown);
+    });
     return await daemon.finish();
   } catch (thrown) {
     const error = asVaultError(thrown);
@@ -105,6 +109,7 @@ export class Daemon {
    * @throws {VaultError} `config_invalid` for a configuration or a data folder that can't be served.
    */
   async start(): Promise<void> {
+    tellUnknownVariables(this.#logger, Object.keys(Deno.env.toObject()));
     assertTlsPossible(this.#config);
     await assertWorkersPossible(this.#config);
     const folder = await takeDataFolder(this.#config.dataDir);

@@ -5,7 +5,7 @@
  */
 
 import { type AdminHandler, type AdminParts, createAdminApp, listenAdminSocket, listenAdminTcp } from "../admin/mod.ts";
-import { HttpPort, type RelayThread } from "../listeners/mod.ts";
+import { HttpPort, listenFailure, type RelayThread } from "../listeners/mod.ts";
 import { type Logger, type RandomSource, VaultError } from "../vault/mod.ts";
 import type { Config } from "./config.ts";
 import { DESCRIPTORS_LEFT_TO_OTHERS } from "./grpc/connection_table.ts";
@@ -156,9 +156,9 @@ async function allOf<T extends readonly unknown[]>(
 }
 
 function cannotListen(flag: string, address: ListenAddress, cause: unknown): VaultError {
-  const reason = cause instanceof Error ? cause.message : "unknown failure";
+  const { reason, hint } = listenFailure(cause);
   return new VaultError("config_invalid", `Cannot listen on ${flag} ${formatListenAddress(address)}: ${reason}`, {
-    hint: "stop the program that uses this address, or give another one",
+    hint,
     cause,
   });
 }

@@ -83,7 +83,10 @@ async function textOf(path: string): Promise<string | undefined> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     const reason = error instanceof Error ? error.message : "unknown failure";
-    throw new VaultError("config_invalid", `${path} cannot be read: ${reason}`, { cause: error });
+    throw new VaultError("config_invalid", `${path} cannot be read: ${reason}`, {
+      hint: "run this as the user that the server runs as, or give another --data-dir",
+      cause: error,
+    });
   }
 }
 

@@ -15,7 +15,7 @@ import { connect, dataDirOf } from "../session.ts";
 export function addVerifyCommand(audit: Group, { io }: CliContext): void {
   audit.command("verify").description("Check that no entry was altered, taken out or added; name the first that was.")
     .argument("[files...]", "audit files; those of the data folder where absent")
-    .option("--key <FILE>", "the first key (audit.k0); may be given several times", collected, [])
+    .option("--key <FILE>", "the first key (audit.k0); may be repeated", collected, [])
     .addHelpText("after", examples("runevault audit verify --key /media/stick/audit.k0"))
     .action(async (files, { key }, command) => {
       await verify(io, command.optsWithGlobals(), files, key);

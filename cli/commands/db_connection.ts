@@ -50,7 +50,12 @@ export function addConnectionCommands(db: DatabaseGroup, io: Io): void {
     .option("--allowed-roles <ROLES>", "roles that it serves, separated by commas; `*` stands for anything", commaList)
     .option("--username-template <TEMPLATE>", "how accounts are named")
     .option("--password-policy <POLICY>", "policy of the passwords")
-    .option("--root-rotation-statement <SQL>", "what gives its own account another password; repeatable", repeated, [])
+    .option(
+      "--root-rotation-statement <SQL>",
+      "what gives its own account another password; may be repeated",
+      repeated,
+      [],
+    )
     .option("--max-open <COUNT>", "connections at the same time", wholeNumber("--max-open"))
     .option("--tls-ca <FILE>", "authority of the server's certificate")
     .option("--no-verify", "don't try it out first")

@@ -33,10 +33,15 @@ export function addDatabaseRoleCommands(db: DatabaseGroup, io: Io): void {
   role.command("write").description("Make a role, or change what is given of one.")
     .argument("<ROLE>", "its name")
     .option("--connection <NAME>", "the connection")
-    .option("--create <SQL>", "what makes an account; {{name}}, {{password}}, {{expiration}}; repeatable", repeated, [])
-    .option("--revoke <SQL>", "what takes it away; it is dropped where absent; repeatable", repeated, [])
-    .option("--rollback <SQL>", "what follows a creation that failed; repeatable", repeated, [])
-    .option("--renew <SQL>", "what lets it live longer; repeatable", repeated, [])
+    .option(
+      "--create <SQL>",
+      "what makes an account; {{name}}, {{password}}, {{expiration}}; may be repeated",
+      repeated,
+      [],
+    )
+    .option("--revoke <SQL>", "what takes it away; it is dropped where absent; may be repeated", repeated, [])
+    .option("--rollback <SQL>", "what follows a creation that failed; may be repeated", repeated, [])
+    .option("--renew <SQL>", "what lets it live longer; may be repeated", repeated, [])
     .option("--default-ttl <DURATION>", "how long an account lives: 1h, 90m")
     .option("--max-ttl <DURATION>", "the most that renewals may make of it")
     .option("--password-policy <POLICY>", "policy of the passwords; the connection's where absent")

@@ -36,7 +36,7 @@ export function addStaticRoleCommands(db: DatabaseGroup, io: Io): void {
     .requiredOption("--username <NAME>", "the account on the server")
     .option("--connection <NAME>", "the connection")
     .option("--rotation-period <DURATION>", "from one password to the next: 24h")
-    .option("--rotate <SQL>", "what sets the password; {{name}}, {{password}}; repeatable", repeated, [])
+    .option("--rotate <SQL>", "what sets the password; {{name}}, {{password}}; may be repeated", repeated, [])
     .option("--password-policy <POLICY>", "policy of the passwords; the connection's where absent")
     .addHelpText(
       "after",

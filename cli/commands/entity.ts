@@ -32,7 +32,7 @@ export function addEntityCommands(root: Root, { io }: CliContext): void {
   const change = (word: string, description: string, placeholder: "<name>" | "<entity>") =>
     entity.command(word).description(description)
       .argument(placeholder, "its name")
-      .option("--metadata <KEY=VALUE>", "a fact about it; may be given several times", METADATA, {})
+      .option("--metadata <KEY=VALUE>", "a fact about it; may be repeated", METADATA, {})
       .option("--policies <POLICIES>", "its policies, separated by commas", commaList)
       .addOption(new Option("--disabled <BOOLEAN>", "whether its tokens and logins are refused").choices(BOOLEANS))
       .option("--cas <VERSION>", "refuse unless this is its version", wholeNumber("--cas"));

@@ -32,7 +32,7 @@ export function addEntityGroupCommands(entity: ApiGroup, io: Io): void {
     .option("--policies <POLICIES>", "policies of its members, separated by commas", commaList)
     .option("--members <ENTITIES>", "entities in it by name or id, separated by commas", commaList)
     .option("--groups <GROUPS>", "groups in it by name or id, separated by commas", commaList)
-    .option("--metadata <KEY=VALUE>", "a fact about it; may be given several times", pairs("--metadata", "floor=2"), {})
+    .option("--metadata <KEY=VALUE>", "a fact about it; may be repeated", pairs("--metadata", "floor=2"), {})
     .addHelpText("after", examples("runevault entity group create research --members alice,bob --policies reports"))
     .action(async (name, { policies, members, groups, metadata }, command) => {
       const globals = command.optsWithGlobals();

@@ -32,7 +32,7 @@ export function addOidcCommands(root: Root, { io }: CliContext): void {
     .argument("<oidc-role>", "the role")
     .option(
       "--claim <NAME=VALUE>",
-      "a claim that the role lets callers set; may be given several times",
+      "a claim that the role lets callers set; may be repeated",
       pairs("--claim", "session_id=s-1"),
       {},
     )

@@ -85,7 +85,7 @@ async function examineSealed(
 async function examineTls(flags: RawValues): Promise<Finding[]> {
   const { mode, server, ca, warnings } = await tlsReport(flags);
   if (mode === "off") return [warning("tls", "it is off", "take --tls off away where other machines reach the vault")];
-  if (server === null) return [ok("tls", "the first start makes the certificates")];
+  if (server === null) return [ok("tls", "there is no certificate yet: a start with TLS makes it")];
   const now = systemClock.now();
   const left = `the server certificate has ${daysLeft(server.notAfter, now)} days left` +
     (ca === null ? "" : `, the CA that signed it ${daysLeft(ca.notAfter, now)}`);

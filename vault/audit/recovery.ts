@@ -53,7 +53,9 @@ type End = Pick<ChainPosition, "sequence" | "hash">;
 export async function openTrail(options: OpenTrailOptions): Promise<AuditTrail> {
   const { store, path, logger } = options;
   const rows = await allRows(store);
-  const torn = await cutTornLine(path);
+  const torn = await cutTornLine(path).catch((cause) => {
+    throw cantUse(path, cause);
+  });
   const { file: keyFile, position: kept } = await openKeyFile(options);
   const file = openFile(path);
   const ended = await endOfFile(path);
@@ -107,12 +109,16 @@ function openFile(path: string): AuditFile {
   try {
     return new AuditFile(path);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : "unknown failure";
-    throw new VaultError("config_invalid", `The audit file ${path} can't be written: ${reason}`, {
-      hint: "give --audit-file a path on a disk that can be written",
-      cause,
-    });
+    throw cantUse(path, cause);
   }
+}
+
+function cantUse(path: string, cause: unknown): VaultError {
+  const reason = cause instanceof Error ? cause.message : "unknown failure";
+  return new VaultError("config_invalid", `The audit file ${path} can't be used: ${reason}`, {
+    hint: "give --audit-file a file that the server's user may read and write",
+    cause,
+  });
 }
 
 async function endOfFile(path: string): Promise<End | null> {

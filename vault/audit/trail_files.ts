@@ -186,8 +186,10 @@ function cantUnpack(path: string, cause: unknown): VaultError {
   return new VaultError("invalid_argument", `${path} can't be unpacked: it was altered or cut off`, { cause });
 }
 
+/** A folder can be opened like a file; only reading it fails, with words that don't name it. */
 async function opened(path: string): Promise<Deno.FsFile> {
   try {
+    if ((await Deno.stat(path)).isDirectory) throw new Error("it is a folder");
     return await Deno.open(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "unknown failure";

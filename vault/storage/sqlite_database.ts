@@ -111,6 +111,7 @@ function openFile(path: string): DatabaseSync {
     db.prepare("SELECT kind, key, value, checksum FROM records LIMIT 0");
     db.prepare("SELECT last, value, checksum FROM audit_outbox LIMIT 0");
     if (db.prepare("SELECT sequence FROM change_sequence").get() === undefined) throw new Error("it has no sequence");
+    assertWritable(db, path);
     return db;
   } catch (error) {
     db?.close();
@@ -118,6 +119,18 @@ function openFile(path: string): DatabaseSync {
     throw new VaultError("config_invalid", `The database ${path} cannot be opened: ${sqliteReason(error)}`, {
       hint: "if the file is damaged, restore a backup; nothing was changed",
       cause: error,
+    });
+  }
+}
+
+/** SQLite opens a file that it may only read all the same: a vault would serve from it, and could revoke nothing. */
+function assertWritable(db: DatabaseSync, path: string): void {
+  try {
+    db.exec("BEGIN IMMEDIATE; UPDATE change_sequence SET sequence = sequence; ROLLBACK");
+  } catch (cause) {
+    throw new VaultError("config_invalid", `The database ${path} cannot be written: ${sqliteReason(cause)}`, {
+      hint: "the server's user must be able to write it, and the -wal and -shm beside it",
+      cause,
     });
   }
 }
