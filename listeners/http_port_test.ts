@@ -73,6 +73,32 @@ async function hear(connection: Deno.Conn, fits: RegExp = /$^/): Promise<{ text:
   return { text, isClosed: false };
 }
 
+testPort("answers 400 to a head that can be read in two ways, and takes nothing that follows it", async (open) => {
+  const asked: string[] = [];
+  await using served = await open({
+    handler: async (request) => {
+      asked.push(`${new URL(request.url).pathname} ${await request.text()}`);
+      return new Response("here");
+    },
+  });
+  const both = "transfer-encoding: chunked\r\ncontent-length: 4\r\n";
+  const second = "GET /second HTTP/1.1\r\nhost: a\r\n\r\n";
+  for (const inPieces of [false, true]) {
+    using connection = await served.connect();
+    await say(connection, GET);
+    await hear(connection, /here/);
+    const request = `POST /first HTTP/1.1\r\nhost: a\r\n${both}\r\n0\r\n\r\n${second}`;
+    for (const part of inPieces ? request.split(/(?<=\n)/) : [request]) {
+      await say(connection, part).catch(() => {});
+      if (inPieces) await pause(20);
+    }
+    const { text, isClosed } = await hear(connection);
+    match(text, /^HTTP\/1\.1 400 /);
+    ok(isClosed && !text.includes("here"), text);
+  }
+  deepEqual(asked, ["/ ", "/ "]);
+});
+
 testPort("passes requests on, one after the other on one connection", async (open) => {
   await using served = await open({ handler: async (request) => new Response(`<${await request.text()}>`) });
   using connection = await served.connect();

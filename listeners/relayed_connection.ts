@@ -21,6 +21,12 @@ const INTERIM = /^HTTP\/1\.1 1\d\d/;
  */
 const HALF_CLOSED_MS = 3000;
 
+/**
+ * What the server behind is given in place of a head that can be read in two ways: no head and no line of one has a NUL,
+ * so it answers 400 in its turn, and closes.
+ */
+const NO_HEAD = Buffer.from("\0\r\n\r\n");
+
 /** How long each turn may take, in milliseconds. */
 export interface TurnLimits {
   /** From the connection, or the first byte of a request, to the end of the request's head. */
@@ -60,6 +66,8 @@ export class RelayedConnection {
   #heldBytes = 0;
   /** False while what the client says can't be passed on. */
   #isHearing = true;
+  /** What follows an ambiguous head is nobody's request. */
+  #isDeaf = false;
   #hasEnded = false;
   #halfClosed: ReturnType<typeof setTimeout> | undefined;
 
@@ -145,8 +153,9 @@ export class RelayedConnection {
     this.#hearAll();
   }
 
-  #hear(bytes: Buffer): void {
-    this.#watch(bytes);
+  #hear(heard: Buffer): void {
+    if (this.#isDeaf) return;
+    const bytes = this.#watch(heard);
     if (this.#hasEnded) return;
     if (this.#inside !== null && this.#inside !== "wanted") return this.#passIn(this.#inside.socket, bytes);
     this.#held.push(bytes);
@@ -154,12 +163,15 @@ export class RelayedConnection {
     if (this.#turn === "answering" || this.#heldBytes > MAX_HELD_BYTES) this.#wantInside();
   }
 
-  #watch(bytes: Buffer): void {
-    if (this.#turn === "answering") return;
+  /** What is passed on: the bytes, as long as they can be read in one way. */
+  #watch(bytes: Buffer): Buffer {
+    if (this.#turn === "answering") return bytes;
     if (this.#turn === "resting") this.#turnTo("asking");
     const heard = this.#head.hear(bytes);
     if (heard === "refused") this.end();
-    if (heard === "complete") this.#turnTo("answering");
+    if (heard === "complete" || heard === "ambiguous") this.#turnTo("answering");
+    this.#isDeaf = heard === "ambiguous";
+    return this.#isDeaf ? NO_HEAD : bytes;
   }
 
   #passIn(inside: Socket, bytes: Buffer): void {

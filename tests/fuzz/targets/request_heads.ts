@@ -16,6 +16,8 @@ const HEADS = [
   "\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\nx:\r\n\r\nGET / HTTP/1.1\r\n\r\n",
   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
   "PRINT / HTTP/1.1\r\n\r\n",
+  "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
+  "POST / HTTP/1.1\r\ntransfer-encoding:chunked\r\n\r\n0\r\n\r\n",
 ].map((text) => new TextEncoder().encode(text));
 
 /** Heads. */
@@ -49,5 +51,17 @@ function check(bytes: Uint8Array): void {
 function expected(bytes: Uint8Array): string {
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   if (text.startsWith("PRI ")) return "refused";
-  return /[^\n]\n\n/.test(text.replaceAll("\r", "")) ? "complete" : "incomplete";
+  const head = /^\n*([^\n]+\n(?:[^\n]+\n)*)\n/.exec(text.replaceAll("\r", ""))?.[1];
+  if (head === undefined) return "incomplete";
+  const lines = head.split("\n").slice(1).map((line) => line.slice(0, 50).toLowerCase());
+  return isClear(lines) ? "complete" : "ambiguous";
+}
+
+/** RFC 9112 §3.2 and §6.1: one host at most, one coding, and no length beside it. */
+function isClear(lines: readonly string[]): boolean {
+  const named = (name: string) => lines.filter((line) => line.startsWith(`${name}:`));
+  const codings = named("transfer-encoding");
+  if (named("host").length > 1 || codings.length > 1) return false;
+  if (codings.length === 0) return true;
+  return codings[0]!.slice("transfer-encoding:".length).trim() === "chunked" && named("content-length").length === 0;
 }
