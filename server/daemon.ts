@@ -17,6 +17,7 @@ import {
   writeNewPrivateFile,
 } from "../vault/storage/private_files.ts";
 import { removeLeftSnapshots } from "./backup/backups.ts";
+import { assertNoneUnfinished } from "./backup/staging.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { RawValues } from "./config_values.ts";
@@ -57,9 +58,7 @@ export async function serve(flags: RawValues, output: ServeOutput): Promise<numb
   try {
     const sources = await readSources(flags["dev"] === true ? await devFlags(flags, undo) : flags);
     const daemon = new Daemon(sources, output, undo);
-    await daemon.start().catch((thrown) => {
-      throw startRefusal(thrown);
-    });
+    await daemon.start();
     return await daemon.finish();
   } catch (thrown) {
     const error = asVaultError(thrown);
@@ -109,11 +108,18 @@ export class Daemon {
    * @throws {VaultError} `config_invalid` for a configuration or a data folder that can't be served.
    */
   async start(): Promise<void> {
+    await this.#start().catch((thrown) => {
+      throw startRefusal(thrown);
+    });
+  }
+
+  async #start(): Promise<void> {
     tellUnknownVariables(this.#logger, Object.keys(Deno.env.toObject()));
     assertTlsPossible(this.#config);
     await assertWorkersPossible(this.#config);
     const folder = await takeDataFolder(this.#config.dataDir);
     this.#undo.push(() => folder.release(), () => this.#notifier.close());
+    await assertNoneUnfinished(this.#config.dataDir);
     await removeLeftSnapshots(this.#config.dataDir);
     await this.#assertPrivateFiles();
     const isFirstStart = !(await exists(`${this.#config.dataDir}/runevault.db`));

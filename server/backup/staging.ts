@@ -7,6 +7,7 @@
  * @module
  */
 
+import { VaultError } from "../../vault/mod.ts";
 import { makePrivateFolder, syncFolder } from "../../vault/storage/private_files.ts";
 
 const RESTORING = ".restoring";
@@ -41,6 +42,21 @@ export async function finishStaging(dataDir: string): Promise<void> {
   // The files must be known in their place before the folder that proves the decision is gone.
   await syncFolder(dataDir);
   await removeTree(folder);
+}
+
+/**
+ * Whoever restores a vault and is cut off must not find another one begun in its place, empty and under new keys. Beside a
+ * vault that is there already, what a restore left is only keys in clear, and goes.
+ *
+ * @throws {VaultError} `config_invalid` where a restore was interrupted before it was decided, and no vault is there.
+ */
+export async function assertNoneUnfinished(dataDir: string): Promise<void> {
+  const names = await namesIn(dataDir) ?? [];
+  if (!names.includes(RESTORING)) return;
+  if (names.includes("runevault.db")) return await abandonStaging(dataDir);
+  throw new VaultError("config_invalid", `A restore into ${dataDir} was interrupted`, {
+    hint: `run \`runevault restore\` again; to begin a new vault instead, remove ${dataDir}/${RESTORING}`,
+  });
 }
 
 /** What is in a data folder besides the traces of an unfinished restore, and its lock. */

@@ -180,6 +180,27 @@ Deno.test("a restore that dies at any moment is all there at the next start, or 
   if (!outcomes.has("restored")) await must(target, ["restore", file]);
 });
 
+Deno.test("no vault is begun where a restore was interrupted, and what one left beside a vault goes", async () => {
+  await using place = await temporaryFolder();
+  const { file, facts } = await backedUp(place);
+  const target = `${place.path}/target`;
+  const left = async () => {
+    await Deno.mkdir(`${target}/.restoring`, { recursive: true, mode: 0o700 });
+    await Deno.writeTextFile(`${target}/.restoring/seal.key`, "a key in clear");
+  };
+  await left();
+  await Deno.chmod(target, 0o700);
+  const { code, log } = await StartedServer.refused({ dataDir: target });
+  equal(code, 78);
+  match(log, /was interrupted\nhint: run `runevault restore` again/);
+  deepEqual((await namesIn(target)).filter((name) => name !== "runevault.lock"), [".restoring"]);
+  await must(target, ["restore", file]);
+  await left();
+  await using api = await serve(target, ["--accept-rollback", "--keep-tokens"]);
+  await assertTokensLive(api, facts);
+  ok(!(await namesIn(target)).includes(".restoring"));
+});
+
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
