@@ -5,6 +5,7 @@
  */
 
 import { Hono } from "@hono/hono";
+import { causeOf } from "../vault/cause.ts";
 import { asVaultError, ERROR_TABLE, VaultError } from "../vault/errors.ts";
 import { digestAdminToken } from "./admin_token.ts";
 import { describeOperator, describeRoute, faceOf, recorded } from "./audited.ts";
@@ -172,12 +173,7 @@ function answerError(thrown: unknown, c: AdminContext, parts: AdminParts, refusa
     route: c.get("route") ?? "none",
     kind: error.kind,
     message: error.message,
-    ...innerFailure(error.cause),
+    ...causeOf(error),
   });
   return problemResponse(error, requestId);
-}
-
-function innerFailure(cause: unknown): Record<string, unknown> {
-  if (!(cause instanceof Error)) return {};
-  return { cause_name: cause.name, cause_message: cause.message, cause_stack: cause.stack };
 }

@@ -187,16 +187,19 @@ Deno.test("new users and roles with odd names are refused", async () => {
 
 Deno.test("what is not a VaultError becomes a fixed text and a request id that the log has too", async () => {
   const app = makeApp();
-  app.vault.failNext(new Error("SQLITE_IOERR at /var/lib/runevault/runevault.db"));
+  const secret = "correct horse battery";
+  app.vault.failNext(Object.assign(new SyntaxError(`Unexpected token in "${secret}"`), { code: "ERR_TEST" }));
   const answer = await ask(app, "POST", "/secrets/rotate");
   equal(answer.status, 500);
   const body = await answer.json();
   deepEqual(Object.keys(body), ["error", "kind", "request_id"]);
-  doesNotMatch(JSON.stringify(body), /SQLITE|runevault\.db|\.ts/);
+  doesNotMatch(JSON.stringify(body), /Unexpected|battery|\.ts/);
   const logged = app.logger.events.find((entry) => entry.event === "admin_request_failed");
   equal(logged?.fields["request_id"], body.request_id);
   equal(logged?.fields["route"], "POST /secrets/rotate");
-  match(String(logged?.fields["cause_message"]), /SQLITE_IOERR/);
+  deepEqual([logged?.fields["error"], logged?.fields["code"]], ["SyntaxError", "ERR_TEST"]);
+  match(String(logged?.fields["frames"]), /app_test/);
+  doesNotMatch(app.logger.text(), /battery/, "what V8 quotes in its messages may be a secret");
 });
 
 Deno.test("a VaultError's hint and data are answered, its cause is not", async () => {

@@ -8,6 +8,7 @@
  */
 
 import { Metadata, status, type StatusObject } from "@grpc/grpc-js";
+import { causeOf } from "../../vault/cause.ts";
 import { asVaultError, ERROR_TABLE, type VaultError } from "../../vault/errors.ts";
 import type { Logger } from "../../vault/ports.ts";
 
@@ -68,22 +69,12 @@ function presentable(details: string): string {
   return short.toWellFormed();
 }
 
-/**
- * Writes down where it failed, without the inner error's message: V8 and Node quote the offending value in theirs,
- * and here that value can be a token or a plaintext.
- */
 function logFailure(error: VaultError, { logger, method, call }: FailedCall): void {
   logger.log("error", "grpc_call_failed", {
     request_id: call.requestId,
     method,
     kind: error.kind,
-    ...describe(error.cause ?? error),
+    message: error.message,
+    ...causeOf(error),
   });
-}
-
-function describe(cause: unknown): Record<string, unknown> {
-  if (!(cause instanceof Error)) return { error: typeof cause };
-  const code = (cause as { code?: unknown }).code;
-  const frames = (cause.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)).map((line) => line.trim());
-  return { error: cause.name, ...(typeof code === "string" && { code }), frames };
 }

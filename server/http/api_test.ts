@@ -215,6 +215,7 @@ Deno.test("a refusal of the domain is 400 with its words and hint; a failure sho
   match(failed.body.errors[0], new RegExp(failed.headers.get("x-request-id")!));
   equal(JSON.stringify(failed.body).includes(SECRET), false);
   equal(logger.names().includes("api_request_failed"), true);
+  equal(logger.text().includes(SECRET), false, "what an engine quotes in its messages may be a secret");
 });
 
 Deno.test("a caller past their window is 429, and one past their last use is ended after the answer", async () => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { causeOf } from "../../vault/cause.ts";
 import { asVaultError } from "../../vault/errors.ts";
 import type { Logger } from "../../vault/ports.ts";
 import type { Reply } from "./answer.ts";
@@ -29,13 +30,12 @@ function dataOf(thrown: unknown): unknown {
 function translated(thrown: unknown, { id, target }: Progress, logger: Logger): HttpProblem {
   const error = asVaultError(thrown);
   if (statusOf(error.kind) >= 500) {
-    const { cause } = error;
     logger.log("error", "api_request_failed", {
       request_id: id,
       route: target?.match?.route.path ?? "none",
       kind: error.kind,
       message: error.message,
-      ...(cause instanceof Error ? { cause: `${cause.name}: ${cause.message}`, cause_stack: cause.stack } : {}),
+      ...causeOf(error),
     });
   }
   return problemOf(error, id);
