@@ -72,12 +72,17 @@ export class RawHttp2 implements Disposable {
     return this.sendBytes(frameOf(type, flags, streamId, payload));
   }
 
-  /** Sends a request's headers; `extra` replaces or adds. Values go out as latin1 bytes. */
-  sendHeaders(streamId: number, extra: Record<string, string>, flags = END_HEADERS): Promise<void> {
+  /** Sends a request's headers; `extra` replaces or adds, `encoded` follows. Values go out as latin1 bytes. */
+  sendHeaders(
+    streamId: number,
+    extra: Record<string, string>,
+    flags = END_HEADERS,
+    encoded: Uint8Array = new Uint8Array(),
+  ): Promise<void> {
     const pseudo = { ":method": "POST", ":scheme": "http", ":authority": "x", ":path": "/" };
     const fields = Object.entries({ ...pseudo, "content-type": "application/grpc", te: "trailers", ...extra });
     const block = fields.map(([name, value]) => Buffer.concat([Buffer.of(0), text(name), text(value)]));
-    return this.send(FRAME.headers, flags, streamId, Buffer.concat(block));
+    return this.send(FRAME.headers, flags, streamId, Buffer.concat([...block, encoded]));
   }
 
   /** Waits for a frame that fits; undefined when the server closes first or time is up. */
@@ -147,6 +152,19 @@ export function frameOf(type: number, flags: number, streamId: number, payload: 
   head.writeUInt8(flags, 4);
   head.writeUInt32BE(streamId, 5);
   return Buffer.concat([head, payload]);
+}
+
+/** One field of 4,000 bytes, which the server has to remember (RFC 7541, §6.2.1). */
+export const REMEMBERED = Buffer.concat([
+  Buffer.from([0x40, 2]),
+  Buffer.from("xx"),
+  Buffer.from([0x7f, 0xa1, 0x1e]),
+  Buffer.alloc(4000, "v"),
+]);
+
+/** Names it again some times, by a byte each (§6.1). */
+export function named(times: number): Buffer {
+  return Buffer.alloc(times, 0xbe);
 }
 
 /** An HPACK string literal without Huffman coding, RFC 7541 §5.2, with a length of up to 16,383 or so. */

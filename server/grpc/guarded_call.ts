@@ -12,8 +12,13 @@ import { BudgetedCall, type UnauthenticatedBudget } from "./unauthenticated_budg
 /** A gRPC message stands behind a flag of one byte and a length of four. */
 const HEAD_BYTES = 5;
 
+/** What headers may come to, as RFC 9113 counts them. Other gRPC servers take 8 or 16 KiB. */
+export const MAX_HEADER_BYTES = 16 * 1024;
+/** What RFC 9113 (§6.5.2) counts for a field besides its name and its value. */
+const FIELD_BYTES = 32;
+
 /** Why a call was refused here, for the log. */
-export type RefusalReason = "over_budget" | "compressed" | "other_protocol" | "too_slow";
+export type RefusalReason = "over_budget" | "large_headers" | "compressed" | "other_protocol" | "too_slow";
 
 /** What guarded calls share. */
 export interface CallGuard {
@@ -104,6 +109,18 @@ export class GuardedCall extends BudgetedCall {
     }
     return true;
   }
+}
+
+/**
+ * The size of a list of headers (RFC 9113, §6.5.2). It is not what came over the wire: one byte names a header of 4 KB that was sent before
+ * (RFC 7541, §6.1).
+ */
+export function sizeOf(headers: IncomingHttpHeaders): number {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) bytes += name.length + (one?.length ?? 0) + FIELD_BYTES;
+  }
+  return bytes;
 }
 
 /**

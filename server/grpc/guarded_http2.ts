@@ -24,7 +24,14 @@ import { ConnectionTable } from "./connection_table.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { unlessTrue } from "./eventually.ts";
 import { FIRST_SAID, FirstBytes } from "./first_bytes.ts";
-import { type CallGuard, GuardedCall, refuseOtherProtocol, refuseUnseen } from "./guarded_call.ts";
+import {
+  type CallGuard,
+  GuardedCall,
+  MAX_HEADER_BYTES,
+  refuseOtherProtocol,
+  refuseUnseen,
+  sizeOf,
+} from "./guarded_call.ts";
 import { DEFAULT_ANSWERS, PendingAnswers } from "./pending_answers.ts";
 import { limitResets } from "./reset_limit.ts";
 import { letGoOfUnsent, letGoWhenClosed } from "./runtime_leaks.ts";
@@ -183,7 +190,8 @@ export class Http2Guard {
     // Reset or gone before its turn: answering such a stream throws.
     if (connection === undefined || stream.destroyed || stream.closed) return false;
     const arrival = { peerAddress: connection.peerAddress, startedAt: performance.now() };
-    if (this.#refusesOnHeaders(stream, headers)) {
+    const headerBytes = sizeOf(headers);
+    if (this.#refusesOnHeaders(stream, headers, headerBytes)) {
       this.#tellUnhandled(stream, headers, arrival);
       return false;
     }
@@ -201,10 +209,16 @@ export class Http2Guard {
       if (!isTaken(stream)) this.#tellUnhandled(stream, headers, arrival);
     });
     this.#budget.open(call, connection.account);
+    this.#budget.add(call, headerBytes);
     return true;
   }
 
-  #refusesOnHeaders(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+  #refusesOnHeaders(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, headerBytes: number): boolean {
+    if (headerBytes > MAX_HEADER_BYTES) {
+      this.#calls.onRefusal("large_headers");
+      refuseUnseen(stream, status.RESOURCE_EXHAUSTED, `Headers of more than ${MAX_HEADER_BYTES} bytes are not served`);
+      return true;
+    }
     const encoding = headers["grpc-encoding"];
     if (encoding !== undefined && encoding !== "identity") {
       this.#calls.onRefusal("compressed");

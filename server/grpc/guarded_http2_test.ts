@@ -5,7 +5,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ChannelCredentials, type ClientOptions, status } from "@grpc/grpc-js";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { createTestCa, hasOpenssl, SERVER_EXTENSIONS } from "./_test_certificates.ts";
-import { END_STREAM, FRAME, type Frame, frameOf, RawHttp2 } from "./_raw_http2.ts";
+import { END_HEADERS, END_STREAM, FRAME, type Frame, frameOf, named, RawHttp2, REMEMBERED } from "./_raw_http2.ts";
 import {
   call,
   frame,
@@ -265,6 +265,24 @@ Deno.test("whoever speaks something else than HTTP/2 is closed without a word; a
   const answer = new Uint8Array(100);
   ok(await slow.read(answer) !== null && answer[3] === FRAME.settings, "the server's settings come first");
   await until(() => logged(running, "not_http2") === 1, () => "nothing was logged");
+});
+
+Deno.test("headers count by what they come to, not by what came: past 16 KiB the call is refused, below them it is charged", async () => {
+  await using running = await startGuarded({});
+  using raw = await RawHttp2.open(running.address);
+  const opened = (stream: number, names: number) => {
+    const block = Buffer.concat([stream === 1 ? REMEMBERED : Buffer.alloc(0), named(names)]);
+    return raw.sendHeaders(stream, { ":path": path }, END_HEADERS, block);
+  };
+  await opened(1, 2);
+  await until(
+    () => running.server.heldBytes > 3 * 4000 + 16 * 1024,
+    () => `${running.server.heldBytes} bytes are held`,
+  );
+  await opened(3, 100);
+  ok(await raw.waitFor(({ type, streamId }) => type === FRAME.headers && streamId === 3), "it was not refused");
+  await until(() => logged(running, "large_headers") === 1, () => "nothing was logged");
+  ok(running.server.heldBytes < 2 * 16 * 1024, "only the first is held");
 });
 
 test("a TLS connection that never finishes its handshake is closed, and calls over TLS are under guard", async () => {

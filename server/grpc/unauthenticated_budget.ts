@@ -12,7 +12,7 @@ import type { SharedHoldings } from "./shared_holdings.ts";
 
 const MIB = 1024 * 1024;
 
-/** What an open call costs before its first byte: the stream, its headers and the objects around them. */
+/** What an open call costs before its first byte, besides its headers: the stream and the objects around it. */
 const CALL_BYTES = 16 * 1024;
 /** What a chunk costs besides its bytes. Without it, frames of one byte would be held at two hundred times their price. */
 const CHUNK_BYTES = 256;
