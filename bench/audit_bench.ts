@@ -1,6 +1,7 @@
 /**
  * What the audit trail costs: the same server with and without it, in one run, each request in turns; and an entry by
- * itself. Nothing here fails on a number.
+ * itself. Nothing here fails on a number. Arguments name the requests to measure (`lookup-self tokens`), by what their names
+ * begin with; without any all are, and the entry by itself.
  *
  * @module
  */
@@ -98,10 +99,12 @@ function median(values: readonly number[]): number {
 }
 
 const on = await start([]);
+const isWanted = (name: string) => Deno.args.length === 0 || Deno.args.some((wish) => name.startsWith(wish));
+const wanted = Object.keys(on.measure).filter(isWanted);
 const off = await start(["--audit-file", "off"]);
 print("\nThe audit trail (aim: 0.85 of the rate without it)");
 try {
-  for (const name of Object.keys(on.measure)) {
+  for (const name of wanted) {
     const rates = { on: [] as number[], off: [] as number[] };
     for (let round = 0; round < ROUNDS; round++) {
       rates.off.push(await off.measure[name]!());
@@ -115,7 +118,7 @@ try {
   await on.api[Symbol.asyncDispose]();
   await off.api[Symbol.asyncDispose]();
 }
-for (const [perTurn, face] of PER_TURN) {
+for (const [perTurn, face] of Deno.args.length === 0 ? PER_TURN : []) {
   const cost = (await entryCost(perTurn, face)).toFixed(1);
   print(`  an entry by itself, ${face.padEnd(4)}, ${String(perTurn).padStart(2)} in a turn ${cost} µs`);
 }

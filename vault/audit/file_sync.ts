@@ -13,18 +13,25 @@ const SYNC_DELAY_MS = 80;
 /** How often the key on disk is moved on: each time costs as much as a sync. What a power cut can't take waits for that. */
 const KEY_DELAY_MS = 960;
 
+/** Up to where lines were written. */
+export interface Written {
+  /** Number of the last line. */
+  readonly sequence: number;
+  /** Where it ends among those that a power cut could take (`volatile_lines.ts`). */
+  readonly volatileEnd: number;
+}
+
 /** Whose lines they are. */
 export interface Synced {
-  /** Number of the last line that was written. */
-  readonly sequence: number;
+  readonly written: Written;
   /** Why the file can't be written; null: it can. */
   readonly trouble: string | null;
   /** Whether a power cut could take lines that the store hasn't either. */
   readonly areVolatile: boolean;
-  /** The place after that line, with a copy of the key, which is wiped here. */
+  /** The place after the last line, with a copy of the key, which is wiped here. */
   copyPosition(): ChainPosition;
-  /** The file is durable up to the line of that number. */
-  noteSynced(sequence: number): void;
+  /** The file is durable up to there. */
+  noteSynced(written: Written): void;
   noteFailed(error: unknown): void;
 }
 
@@ -67,7 +74,7 @@ export class FileSync {
   }
 
   async #sync(): Promise<void> {
-    const { sequence, trouble } = this.#lines;
+    const { written, trouble } = this.#lines;
     const behind = this.#keyBehind + Math.min(this.#delay, KEY_DELAY_MS);
     // The key of what is synced now: by then there may be lines that aren't.
     const position = this.#isClosed || behind >= KEY_DELAY_MS ? this.#lines.copyPosition() : undefined;
@@ -77,7 +84,7 @@ export class FileSync {
       await this.#in.file.sync();
       this.#keyBehind = behind;
       if (position !== undefined) await this.#moveKey(position);
-      if (trouble === null) this.#lines.noteSynced(sequence);
+      if (trouble === null) this.#lines.noteSynced(written);
     } catch (error) {
       // Of a file that was broken it is no news, and by now that may have been mended.
       if (trouble === null) this.#lines.noteFailed(error);
@@ -86,7 +93,7 @@ export class FileSync {
       position?.key.fill(0);
     }
     // The key moves on with the last line as well: a trail that rests must not leave the key of what it wrote behind.
-    const isBehind = this.#lines.sequence > sequence || this.#keyBehind > 0;
+    const isBehind = this.#lines.written.sequence > written.sequence || this.#keyBehind > 0;
     if (!this.#isClosed && isBehind) this.plan();
   }
 

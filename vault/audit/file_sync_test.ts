@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { ManualTimers } from "../../tests/fakes/manual_timers.ts";
 import type { ChainPosition } from "./chain.ts";
-import { FileSync } from "./file_sync.ts";
+import { FileSync, type Written } from "./file_sync.ts";
 
 /** A file, a file of keys and lines, as far as they are synced; times in milliseconds. */
 class Synced implements Disposable {
@@ -11,21 +11,22 @@ class Synced implements Disposable {
   readonly times: { file: number[]; key: number[] } = { file: [], key: [] };
   /** What was handed out, and the first byte of each that was written. */
   readonly positions: ChainPosition[] = [];
-  readonly written: number[] = [];
+  readonly keysWritten: number[] = [];
   readonly synced: number[] = [];
   failure: Error | undefined;
-  sequence = 1;
+  written: Written = { sequence: 1, volatileEnd: 0 };
   readonly trouble = null;
   areVolatile = false;
   readonly sync: FileSync = new FileSync(this, this);
 
   copyPosition(): ChainPosition {
-    const position = { sequence: this.sequence, hash: "", key: new Uint8Array(32).fill(this.sequence) };
+    const { sequence } = this.written;
+    const position = { sequence, hash: "", key: new Uint8Array(32).fill(sequence) };
     this.positions.push(position);
     return position;
   }
 
-  noteSynced(sequence: number) {
+  noteSynced({ sequence }: Written) {
     this.synced.push(sequence);
     this.areVolatile = false;
   }
@@ -35,7 +36,7 @@ class Synced implements Disposable {
   }
 
   #write(position: ChainPosition): Promise<void> {
-    this.written.push(position.key[0]!);
+    this.keysWritten.push(position.key[0]!);
     return this.#note("key");
   }
 
@@ -46,7 +47,7 @@ class Synced implements Disposable {
 
   /** A line is written. */
   write(isInStore: boolean): void {
-    this.sequence++;
+    this.written = { ...this.written, sequence: this.written.sequence + 1 };
     this.areVolatile = !isInStore;
     this.sync.plan();
   }
@@ -94,14 +95,14 @@ Deno.test("S24: a key is copied where it is written to disk alone, and the copy 
     await it.timers.pass(80);
   }
   assert.equal(it.times.file.length, 6);
-  assert.deepEqual([it.positions.length, it.written], [1, [1]], "five syncs in which the key stays");
+  assert.deepEqual([it.positions.length, it.keysWritten], [1, [1]], "five syncs in which the key stays");
   it.failure = new Error("no space");
   await it.timers.pass(1000);
   it.failure = undefined;
   await it.timers.pass(1000);
   it.write(true);
   await it.sync.close(false);
-  assert.deepEqual(it.written, [1, 6, 6, 7], "at first, twice as the disk was full, and at the end");
+  assert.deepEqual(it.keysWritten, [1, 6, 6, 7], "at first, twice as the disk was full, and at the end");
   assert.equal(it.positions.length, 4);
   assert.ok(it.positions.every(({ key }) => key.every((byte) => byte === 0)), "all of them");
 });

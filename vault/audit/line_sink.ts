@@ -7,7 +7,7 @@
 
 import { VaultError } from "../errors.ts";
 import type { Chain, ChainEnd, ChainPosition } from "./chain.ts";
-import { FileSync } from "./file_sync.ts";
+import { FileSync, type Written } from "./file_sync.ts";
 import type { LineSinkParts, Mended } from "./sink_parts.ts";
 import { VolatileLines } from "./volatile_lines.ts";
 
@@ -48,8 +48,8 @@ export class LineSink {
     return this.#chain.standingEnd;
   }
 
-  get sequence(): number {
-    return this.#chain.standing;
+  get written(): Written {
+    return { sequence: this.#chain.standing, volatileEnd: this.volatile.end };
   }
 
   copyPosition(): ChainPosition {
@@ -105,7 +105,6 @@ export class LineSink {
       this.#chain.rewind();
       throw error;
     }
-    this.volatile.noteWritten(this.#chain.sequence);
     this.#stand(this.volatile.since(from));
   }
 
@@ -122,11 +121,11 @@ export class LineSink {
     return this.#sync.run();
   }
 
-  noteSynced(sequence: number): void {
+  noteSynced({ sequence, volatileEnd }: Written): void {
     if (this.#trouble !== null) return;
     this.#synced = sequence;
-    this.volatile.forgetUpTo(sequence);
-    if (!this.#isClosed && this.#in.rotation?.moveAway(this.#in.file, this.sequence)) this.#in.file.reopen();
+    this.volatile.forgetUpTo(volatileEnd);
+    if (!this.#isClosed && this.#in.rotation?.moveAway(this.#in.file, this.#chain.standing)) this.#in.file.reopen();
   }
 
   noteFailed(error: unknown): void {

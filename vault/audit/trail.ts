@@ -197,7 +197,9 @@ export class AuditTrail {
   #prepared(draft: ChangeDraft): PreparedEntries {
     const { chain } = this.#in;
     const { end } = chain;
-    const rows = this.#rows.next(end, this.#sink.volatile.text + draft.lines.join(""), this.#sink.synced);
+    const { volatile } = this.#sink;
+    const rows = this.#rows.next(end, volatile.text + draft.lines.join(""), this.#sink.synced);
+    const { end: volatileEnd } = volatile;
     // A commit that takes no place in the chain has nobody wait for it.
     const takesPlace = draft.lines.length > 0;
     if (takesPlace) this.#queue.hold();
@@ -205,7 +207,7 @@ export class AuditTrail {
       writes: [...rows.writes, ...draft.opens],
       committed: () => {
         rows.committed();
-        this.#sink.volatile.forgetUpTo(end.sequence);
+        volatile.forgetUpTo(volatileEnd);
         draft.committed();
         this.#sink.complete(draft.lines);
         this.#queue.release();

@@ -11,12 +11,17 @@ export class VolatileLines {
   readonly #decoder = new TextDecoder();
   #bytes = new Uint8Array(FIRST_BYTES);
   #length = 0;
-  /** Where lines that were written together end, and the number of the last of them. */
-  #pieces: { readonly end: number; readonly last: number }[] = [];
+  /** How many bytes were forgotten so far. */
+  #forgotten = 0;
 
   /** How many bytes they are. */
   get length(): number {
     return this.#length;
+  }
+
+  /** Where they end, counted from the first byte that there ever was. */
+  get end(): number {
+    return this.#forgotten + this.#length;
   }
 
   /** Adds a line, with its line break. */
@@ -31,23 +36,18 @@ export class VolatileLines {
     return this.#bytes.subarray(from, this.#length);
   }
 
-  /** What was added up to now was written; `last` is the number of the last line. */
-  noteWritten(last: number): void {
-    this.#pieces.push({ end: this.#length, last });
-  }
-
   /** What was added after the first `from` bytes was not written. */
   cut(from: number): void {
     this.#length = from;
   }
 
-  /** The disk, or the store, has those up to number `last`. */
-  forgetUpTo(last: number): void {
-    const kept = this.#pieces.findIndex((piece) => piece.last > last);
-    const gone = this.#pieces.splice(0, kept === -1 ? this.#pieces.length : kept).at(-1)?.end ?? 0;
+  /** The disk, or the store, has those up to what was the {@link end} once. */
+  forgetUpTo(end: number): void {
+    const gone = end - this.#forgotten;
+    if (gone <= 0) return;
     this.#bytes.copyWithin(0, gone, this.#length);
     this.#length -= gone;
-    this.#pieces = this.#pieces.map(({ end, last }) => ({ end: end - gone, last }));
+    this.#forgotten = end;
   }
 
   /** All of them, each with its line break. */
