@@ -32,6 +32,7 @@ import { ProcessFacts } from "./process_facts.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { giveBackLater } from "./start_garbage.ts";
 import { startRefusal } from "./start_refusal.ts";
+import { StopReason } from "./stop_reason.ts";
 import { systemdEnvironment, SystemdNotifier } from "./systemd.ts";
 import { watchCertificateEnds } from "./tls_watch.ts";
 import { type Undo, undoAll } from "./undo.ts";
@@ -87,7 +88,7 @@ export class Daemon {
   readonly #undo: Undo[];
   readonly #logger: LineLogger;
   readonly #notifier: SystemdNotifier;
-  readonly #stop = Promise.withResolvers<number>();
+  readonly #stop = new StopReason();
 
   constructor(sources: Sources, output: ServeOutput, undo: Undo[]) {
     const { logFormat, logLevel } = sources.config;
@@ -163,7 +164,7 @@ export class Daemon {
 
   /** Waits for the signal to stop; returns the exit code. */
   async finish(): Promise<number> {
-    const code = await this.#stop.promise;
+    const code = await this.#stop.wait();
     this.#logger.log("info", "stopping");
     await this.#notifier.notify("STOPPING=1");
     return code;
@@ -181,7 +182,7 @@ export class Daemon {
       logger: this.#logger,
       undo: this.#undo,
       storeDeath: (reason) => this.#storeDied(reason),
-      damage: (error) => this.#stop.reject(error),
+      damage: (error) => this.#stop.fail(error),
     });
   }
 
@@ -213,7 +214,7 @@ export class Daemon {
   }
 
   #handleSignals(vault: Vault): void {
-    const stop = () => this.#stop.resolve(0);
+    const stop = () => this.#stop.ask(0);
     const reload = () => {
       this.#logger.log("info", "reloading");
       vault.trail?.reopen();
@@ -247,7 +248,7 @@ export class Daemon {
   /** Its callers have lost their connections, and new ones would wait at its share of the port for ever. */
   #threadDied(reason: string): void {
     this.#logger.log("error", "grpc_thread_died", { reason });
-    this.#stop.reject(new VaultError("internal", `A thread that serves gRPC died: ${reason}`));
+    this.#stop.fail(new VaultError("internal", `A thread that serves gRPC died: ${reason}`));
   }
 
   /** It may write where its sockets are, so that is a folder with nothing else in it. */
@@ -261,13 +262,13 @@ export class Daemon {
   /** Nobody can reach an HTTP port any more, nor this process through one. */
   #relayDied(reason: string): void {
     this.#logger.log("error", "relay_thread_died", { reason });
-    this.#stop.reject(new VaultError("internal", `The thread that relays HTTP connections died: ${reason}`));
+    this.#stop.fail(new VaultError("internal", `The thread that relays HTTP connections died: ${reason}`));
   }
 
   /** Whether the last commit took effect is unknown: only a start that reads the store again can tell. */
   #storeDied(reason: string): void {
     this.#logger.log("error", "store_died", { reason });
-    this.#stop.reject(new VaultError("storage_failed", `The store died: ${reason}`));
+    this.#stop.fail(new VaultError("storage_failed", `The store died: ${reason}`));
   }
 }
 
