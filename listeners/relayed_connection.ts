@@ -12,8 +12,8 @@ import type { InsideConnection } from "./inside_places.ts";
 
 /** A head longer than this is the server's to refuse. */
 const MAX_HELD_BYTES = 64 * 1024;
-/** `HTTP/1.1 100 Continue`: an answer after which the body is still to come. */
-const INTERIM = /^HTTP\/1\.1 1\d\d/;
+/** `HTTP/1.1 100 Continue` begins so: an answer after which the body is still to come. */
+const INTERIM = new TextEncoder().encode("HTTP/1.1 1");
 
 /**
  * How long the server behind isn't told that a client has ended its side while it waits for its answer. That may be a client
@@ -209,7 +209,7 @@ export class RelayedConnection {
   }
 
   #passOut(inside: Socket, bytes: Buffer): void {
-    if (!INTERIM.test(bytes.toString("latin1", 0, 12))) this.#turnTo("resting");
+    if (!INTERIM.every((byte, i) => bytes[i] === byte)) this.#turnTo("resting");
     if (this.#outside.write(bytes)) return;
     this.#takingSince = this.#ports.now();
     this.#outside.once("drain", () => {

@@ -4,15 +4,19 @@
  * @module
  */
 
-import { hash } from "node:crypto";
 import type { ServiceTokens } from "../service_tokens/service_tokens.ts";
 import { agentIdOf, type User, type VaultState } from "../state.ts";
+import { sha256Hex } from "../tokens/token_digest.ts";
 import { isExpired, isUsable } from "../tokens/user_token.ts";
 import type { Clock } from "../ports.ts";
 
+/** Hex digits of a hash that make 32 characters of base64url. */
+const HEX_CHARS = 48;
+
 /** The `sid` of tokens that are minted with the token of this accessor. */
 export function sessionIdOf(accessor: string): string {
-  return hash("sha256", `runevault/sid\n${accessor}`, "base64url").slice(0, 32);
+  const hex = sha256Hex(`runevault/sid\n${accessor}`).slice(0, HEX_CHARS);
+  return Uint8Array.fromHex(hex).toBase64({ alphabet: "base64url" });
 }
 
 /** What looking for a session needs. */
