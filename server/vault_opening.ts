@@ -15,7 +15,7 @@ import { removeIfThere } from "../vault/storage/private_files.ts";
 import { checkDatabase } from "../vault/storage/sqlite_copy.ts";
 import { openAudit } from "./audit.ts";
 import { systemClock, systemRandom } from "./clock.ts";
-import { keepLargeBlocksApart } from "./c_heap.ts";
+import { keepLargeBlocksApart, keepsBuffersOfIdleSockets } from "./c_heap.ts";
 import { loadNativeLibraries } from "./native_libraries.ts";
 import { loadEnvectorKey, loadSealKey, loadTeamSecret, teamSecretBytes } from "./secret_files.ts";
 import type { Sources } from "./sources.ts";
@@ -63,7 +63,7 @@ export class VaultOpening {
     const { config, credentialsDir } = this.#sources;
     const { logger } = this.#on;
     // Both before the first thread: one that is there already would keep the permission that is given up after them.
-    keepLargeBlocksApart(logger);
+    if (keepsBuffersOfIdleSockets(Deno.version.deno)) keepLargeBlocksApart(logger);
     const native = await loadNativeLibraries({ folder: `${config.dataDir}/native`, logger });
     const sqlite = new SqliteStore(`${config.dataDir}/runevault.db`, (reason) => this.#on.storeDeath(reason));
     const store = new TimedStore(sqlite, () => systemClock.monotonic());
