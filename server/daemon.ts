@@ -26,6 +26,7 @@ import { facesOf } from "./faces.ts";
 import { makeDemoUser, makeFirstKeys, makeRootToken } from "./first_start.ts";
 import { createHealth } from "./grpc/health.ts";
 import { assertTlsPossible, type PreparedTls, prepareTls } from "./listener_tls.ts";
+import { assertImportFinished } from "./import_mark.ts";
 import { Listeners } from "./listeners.ts";
 import { LineLogger } from "./logger.ts";
 import { ProcessFacts } from "./process_facts.ts";
@@ -58,6 +59,7 @@ export async function serve(flags: RawValues, output: ServeOutput): Promise<numb
   const undo: Undo[] = [];
   try {
     const sources = await readSources(flags["dev"] === true ? await devFlags(flags, undo) : flags);
+    await assertImportFinished(sources.config.dataDir);
     const daemon = new Daemon(sources, output, undo);
     await daemon.start();
     return await daemon.finish();

@@ -8,6 +8,7 @@
 import type { RawValues } from "./config_values.ts";
 import { assertOwnFolder } from "./data_folder.ts";
 import { Daemon, type ServeOutput } from "./daemon.ts";
+import { assertImportFinished } from "./import_mark.ts";
 import { readSources } from "./sources.ts";
 import { type Undo, undoAll } from "./undo.ts";
 
@@ -26,16 +27,18 @@ const SOCKET_ONLY: RawValues = {
  *
  * @param dataDir The data folder; its lock is taken, so a running server makes this fail.
  * @param work Gets the path of the admin socket.
- * @param more Further settings, such as a team secret for the first start.
+ * @param options Further settings, such as a team secret for the first start; whether this is an import, which alone may
+ *   open a folder that an import has marked.
  * @throws {VaultError} `config_invalid` when the folder is another process's or can't be used; what `work` throws.
  */
 export async function withOfflineVault<T>(
   dataDir: string,
   output: ServeOutput,
   work: (adminSocket: string) => Promise<T>,
-  more: RawValues = {},
+  { more = {}, isImport = false }: { readonly more?: RawValues; readonly isImport?: boolean } = {},
 ): Promise<T> {
   await assertOwnFolder(dataDir);
+  if (!isImport) await assertImportFinished(dataDir);
   Deno.umask(0o077);
   const undo: Undo[] = [];
   try {

@@ -98,13 +98,15 @@ function leftToTheOperator({ settings, tls }: ImportPlan): string[] {
 async function importStopped(io: Io, dataDir: string, plan: ImportPlan): Promise<void> {
   const { placeImport } = await import("../../server/maintenance/mod.ts");
   const { withOfflineVault } = await import("../../server/offline.ts");
-  const undo = await placeImport(plan, dataDir);
+  const placed = await placeImport(plan, dataDir);
   try {
     const output = { error: (line: string) => void io.err(`${line}\n`) };
     const work = (adminSocket: string) => importKeys(io, { dataDir, adminSocket }, plan);
-    await withOfflineVault(dataDir, output, work, plan.teamSecret === null ? {} : { team_secret: plan.teamSecret });
+    const secret = plan.teamSecret === null ? {} : { team_secret: plan.teamSecret };
+    await withOfflineVault(dataDir, output, work, { isImport: true, more: secret });
+    await placed.done();
   } catch (error) {
-    await undo();
+    await placed.undo();
     throw error;
   }
 }

@@ -10,6 +10,7 @@ import { readFile } from "../../vault/files/read_file.ts";
 import { makePrivateFolder, writeNewPrivateFile } from "../../vault/storage/private_files.ts";
 import { removeTree } from "../backup/staging.ts";
 import { assertOwnFolder } from "../data_folder.ts";
+import { ImportMark, isImportMarked } from "../import_mark.ts";
 import { assertMatchingPair } from "../tls/mod.ts";
 import { parseEnvFile } from "./env_file.ts";
 
@@ -156,36 +157,39 @@ function remarksOf(env: ReadonlyMap<string, string>): string[] {
 /**
  * Puts the files of a plan into a data folder that holds no vault yet; the first start takes them in.
  *
- * @returns What undoes it.
+ * @returns What says that it is done, or undoes it.
  * @throws {VaultError} `precondition_failed` for a folder that holds a vault, or one of the files.
  */
-export async function placeImport(plan: ImportPlan, dataDir: string): Promise<() => Promise<void>> {
+export async function placeImport(plan: ImportPlan, dataDir: string): Promise<PlacedImport> {
   Deno.umask(0o077);
   await assertOwnFolder(dataDir);
   const files = await contentOf(plan, dataDir);
-  for (const path of [`${dataDir}/runevault.db`, ...files.keys()]) await assertAbsent(path, dataDir);
-  const before = await namesIn(dataDir);
+  const isNew = await isAbsent(dataDir);
+  // Before the folder is touched: a vault in it may be serving.
+  if (!await isImportMarked(dataDir)) await assertNoVault(files, dataDir);
   await makePrivateFolder(dataDir);
-  const undo = () => before === null ? removeTree(dataDir) : removeAllBut(before, dataDir);
+  const mark = await ImportMark.take(dataDir);
+  const undo = async () => {
+    await mark.undo();
+    if (isNew) await removeTree(dataDir);
+  };
   try {
+    await assertNoVault(files, dataDir);
     if (plan.tls !== null) await makePrivateFolder(`${dataDir}/${TLS_FOLDER}`);
     for (const [path, content] of files) await writeNewPrivateFile(path, content);
-    return undo;
+    return { done: () => mark.done(), undo };
   } catch (error) {
     await undo();
     throw error;
   }
 }
 
-/** Null where there is no such folder. */
-async function namesIn(dataDir: string): Promise<ReadonlySet<string> | null> {
-  if (await isAbsent(dataDir)) return null;
-  return new Set((await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name));
-}
-
-/** What was placed and what a first start made of it: none of it was there before. */
-async function removeAllBut(before: ReadonlySet<string>, dataDir: string): Promise<void> {
-  for (const name of await namesIn(dataDir) ?? []) if (!before.has(name)) await removeTree(`${dataDir}/${name}`);
+/** Files that are in place. */
+export interface PlacedImport {
+  /** The vault has taken them in. */
+  done(): Promise<void>;
+  /** Takes them, and what a first start made of them, away again. */
+  undo(): Promise<void>;
 }
 
 const TLS_FOLDER = "tls-imported";
@@ -205,6 +209,10 @@ async function contentOf(plan: ImportPlan, dataDir: string): Promise<Map<string,
   const lines = [...settings].map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
   if (lines.length > 0) files.set(`${dataDir}/runevault.yml`, new TextEncoder().encode(lines.join("")));
   return files;
+}
+
+async function assertNoVault(files: ReadonlyMap<string, unknown>, dataDir: string): Promise<void> {
+  for (const path of [`${dataDir}/runevault.db`, ...files.keys()]) await assertAbsent(path, dataDir);
 }
 
 async function assertAbsent(path: string, dataDir: string): Promise<void> {

@@ -7,9 +7,9 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
 import type { RoleRow, StatusReport } from "../../admin/wire.ts";
-import { AdminHttp, cli, VaultClient } from "../clients.ts";
+import { AdminHttp, cli, eventually, VaultClient } from "../clients.ts";
 import { findTracesBelow } from "../secret_traces.ts";
-import { StartedServer, temporaryFolder } from "../started_server.ts";
+import { programCommand, StartedServer, temporaryFolder } from "../started_server.ts";
 import v1 from "../vectors/metadata-envelope-v1.json" with { type: "json" };
 
 const CASE = v1.cases[0]!;
@@ -146,4 +146,60 @@ Deno.test("a key folder that can't be taken undoes the whole, in a folder that w
   const { code, stderr } = await cli({ dataDir }, ["import", "rune-vault", dir]);
   equal(code, 1, stderr);
   deepEqual(await namesIn(dataDir), ["mine"]);
+});
+
+/** Runs an import and kills it as soon as a file is there; null lets it end. */
+async function killedImport(dataDir: string, dir: string, file: string | null): Promise<void> {
+  const { command, args } = programCommand(["import", "rune-vault", dir, "--data-dir", dataDir]);
+  const child = new Deno.Command(command, { args, stdout: "null", stderr: "null" }).spawn();
+  if (file !== null) {
+    await eventually(file, async () => (await namesIn(dataDir).catch((): string[] => [])).includes(file), 60_000);
+    child.kill("SIGKILL");
+  }
+  await child.status;
+}
+
+Deno.test("an import that is killed is served by nobody, and the next one is as if it had been the first", async () => {
+  await using place = await temporaryFolder();
+  const dir = await installation(place.path);
+  const dataDir = `${place.path}/data`;
+  for (const file of ["vault-tokens.yml", "runevault.db", "seal.key"]) {
+    await killedImport(dataDir, dir, file);
+    const { code, log } = await StartedServer.refused({ dataDir });
+    equal(code, 78);
+    match(log, /was interrupted, or is under way\nhint: run the same `runevault import` again/);
+    match((await cli({ dataDir }, ["keys", "generate", "--dim", "384"])).stderr, /was interrupted/);
+  }
+  await killedImport(dataDir, dir, null);
+  ok(!(await namesIn(dataDir)).includes(".importing"));
+  await using server = await StartedServer.start({ dataDir });
+  await assertTakenOver(server);
+});
+
+Deno.test("what an import left that was killed goes with the next one, and nothing else does", async () => {
+  await using place = await temporaryFolder();
+  const dir = await installation(place.path);
+  const dataDir = `${place.path}/data`;
+  await Deno.mkdir(dataDir, { mode: 0o700 });
+  await Deno.writeTextFile(`${dataDir}/mine`, "of the operator");
+  await Deno.writeTextFile(`${dataDir}/.importing`, JSON.stringify(["mine"]));
+  await Deno.writeTextFile(`${dataDir}/runevault.db`, "half a store");
+  await Deno.writeTextFile(`${dataDir}/seal.key`, "another key");
+  equal((await cli({ dataDir }, ["import", "rune-vault", dir])).code, 0);
+  equal(await Deno.readTextFile(`${dataDir}/mine`), "of the operator");
+  await using server = await StartedServer.start({ dataDir });
+  await assertTakenOver(server);
+});
+
+Deno.test("two imports into one folder: the second waits outside", async () => {
+  await using place = await temporaryFolder();
+  const dir = await installation(place.path);
+  const dataDir = `${place.path}/data`;
+  await Deno.mkdir(dataDir, { mode: 0o700 });
+  using first = await Deno.open(`${dataDir}/.importing`, { write: true, create: true });
+  await first.lock(true);
+  const { code, stderr } = await cli({ dataDir }, ["import", "rune-vault", dir]);
+  equal(code, 1);
+  match(stderr, /Another import into .* is under way/);
+  deepEqual(await namesIn(dataDir), [".importing"]);
 });
