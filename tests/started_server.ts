@@ -232,7 +232,8 @@ function withoutOverridden(defaults: readonly string[], { args: given = [], with
   return [...kept, ...given];
 }
 
-function cleanEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+/** The environment of the test without what configures a vault, and with more. */
+export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   const kept = Object.entries(Deno.env.toObject()).filter(([name]) =>
     !/^(RUNEVAULT_|VAULT_|ENVECTOR_|EMBEDDING_)/.test(name)
   );
