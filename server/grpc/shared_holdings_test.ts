@@ -85,6 +85,16 @@ Deno.test("for a small call the thread that holds most makes room, and nobody is
   deepEqual(small.map((call) => call.refused), [0, 0, 0]);
 });
 
+Deno.test("where all peers together hold too much, the peer that holds most pays, on whichever thread that is", () => {
+  const { first, second, asked, holdings } = twoBudgets();
+  const hoarders = [9, 10].map((mib, i) => open(second, `10.0.0.${i}`, mib * MIB - 64 * 1024));
+  const own = open(first, "10.0.1.1", MIB - 64 * 1024);
+  const small = Array.from({ length: 20 }, (_, i) => open(first, `10.0.2.${i}`, 10_000));
+  deepEqual(hoarders.map((call) => call.refused), [0, 1]);
+  deepEqual([own.refused, asked], [0, [null]], "this thread holds less than its share");
+  ok(small.every((call) => call.refused === 0) && holdings.ofAll() <= 20 * MIB);
+});
+
 Deno.test("small calls alone can't hold more than the limit either, however they are shared out", () => {
   const { first, second, holdings } = twoBudgets({ totalBytes: MIB, peerBytes: MIB });
   const calls = Array.from({ length: 200 }, (_, i) => open(i % 3 === 0 ? first : second, "10.0.0.1", 1000));
