@@ -77,11 +77,19 @@ async function postgresBin(): Promise<string | undefined> {
   return undefined;
 }
 
+/** Below those that systems give to whoever connects: one of them may be somebody's by the time a server starts (again). */
+const PORTS = { first: 20_000, count: 10_000 };
+
 function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
+  for (let tried = 1;; tried++) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (tried === 100) throw error;
+    }
+  }
 }
 
 /** PostgreSQL refuses to run as root, MariaDB warns: both run as their own users there. */
@@ -112,12 +120,15 @@ class Process {
   ) {}
 
   async start(): Promise<void> {
-    this.#child = this.command().spawn();
+    const child = this.#child = this.command().spawn();
+    let code: number | undefined;
+    child.status.then((status) => code = status.code);
     const deadline = Date.now() + START_MS;
     for (;;) {
       try {
         return void await this.isReady();
       } catch (error) {
+        if (code !== undefined) throw new Error(`the server ended with code ${code} before it answered`);
         if (Date.now() > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
