@@ -34,14 +34,14 @@ export function statementsOf(given: readonly string[]): string[] {
 
 /** Puts values in the place of `{{username}}`, `{{name}}`, `{{password}}` and `{{expiration}}`. */
 export function filled(statements: readonly string[], { username, password, expiresAt }: StatementValues): string[] {
-  const values: Readonly<Record<string, string | undefined>> = {
-    name: username,
-    username,
-    password,
-    expiration: expiresAt === undefined ? undefined : expirationOf(expiresAt),
+  const values: Readonly<Record<string, () => string | undefined>> = {
+    name: () => username,
+    username: () => username,
+    password: () => password,
+    expiration: () => expiresAt === undefined ? undefined : expirationOf(expiresAt),
   };
   return statements.map((statement) =>
-    statement.replace(/\{\{(name|username|password|expiration)\}\}/g, (whole, name) => values[name] ?? whole)
+    statement.replace(/\{\{(name|username|password|expiration)\}\}/g, (whole, name) => values[name]!() ?? whole)
   );
 }
 
