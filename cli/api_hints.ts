@@ -32,28 +32,35 @@ const LISTS: readonly (readonly [path: RegExp, list: string])[] = [
   [/\/roles\//, "db role list"],
 ];
 
+const NOTHING_THERE = /^There is no such thing$/;
+
 /** Words of the API with what mends it. The first that matches counts. */
 const HINTS: readonly (readonly [words: RegExp, hint: (asked: Asked) => string | undefined])[] = [
   [/invalid token/, () => `the token has ended or never was: ${LOG_IN}`],
   [/^no entity associated/, () => LOG_IN],
   [/^permission denied$/, (asked) => isLogin(asked) ? CLOSED : explained(asked)],
-  [/^There is no such thing$/, ({ path }) => listed(path)],
   [/^no handler for route "database\//, () => "mount the engine: runevault db enable"],
   [/^check-and-set parameter/, ({ path }) => path === "identity/entity" ? TAKEN : undefined],
   [/^metadata key .* was set by somebody else/, () => "only an operator changes it: it may stand in signed tokens"],
 ];
 
-/** The same failure, with a hint where it has none and one is known. */
+/** The same failure, with a hint where it has none and one is known; what isn't there is named. */
 export function hinted(error: unknown, asked: Asked): unknown {
   if (!(error instanceof VaultError) || error.hint !== undefined) return error;
+  if (NOTHING_THERE.test(error.message)) return missing(error, asked);
   const hint = HINTS.find(([words]) => words.test(error.message))?.[1](asked);
   if (hint === undefined) return error;
   return new VaultError(error.kind, error.message, { hint, data: error.data, cause: error.cause });
 }
 
-function listed(path: string): string | undefined {
+/** The API says no more than 404 of what isn't there. */
+function missing(error: VaultError, { path }: Asked): VaultError {
   const list = LISTS.find(([paths]) => paths.test(path))?.[1];
-  return list && `see \`runevault ${list}\``;
+  if (list === undefined) return error;
+  const noun = list.replace(/^db | list$/g, "").replaceAll("-", " ");
+  const name = decodeURIComponent(path.split("/").at(-1)!);
+  const options = { hint: `see \`runevault ${list}\``, data: error.data, cause: error.cause };
+  return new VaultError(error.kind, `There is no ${noun} ${JSON.stringify(name)}`, options);
 }
 
 function isLogin({ path }: Asked): boolean {

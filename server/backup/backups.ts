@@ -43,7 +43,7 @@ export class Backups implements BackupSource {
   async take(choice: SnapshotChoice): Promise<BackupBody> {
     if (this.#isBusy) {
       throw new VaultError("precondition_failed", "Another backup is being made", {
-        hint: "try again when it is done",
+        hint: "try again when it is done; one that was broken off is given up within a minute",
       });
     }
     this.#isBusy = true;
