@@ -9,7 +9,7 @@ const MIN_PART = 5;
 const MAX_LENGTH = 500;
 
 /**
- * A text in which every secret, and every part of one, is `[password]`.
+ * A text in which every secret, and every part of one, is `[password]`, whether in its own letters or in small or large ones.
  *
  * @param secrets As they are; how SQL and URLs write them is hidden too.
  */
@@ -26,13 +26,23 @@ function spellings(secret: string): string[] {
 }
 
 function withoutPartsOf(text: string, spellings: readonly string[]): string {
+  const small = inSmallLetters(text);
+  const secrets = spellings.map(inSmallLetters);
   let out = "";
   for (let at = 0; at < text.length;) {
-    const length = Math.max(0, ...spellings.map((secret) => longestPart(text, at, secret)));
+    const length = Math.max(0, ...secrets.map((secret) => longestPart(small, at, secret)));
     out += length === 0 ? text[at] : "[password]";
     at += Math.max(length, 1);
   }
   return out.replaceAll(/(?:\[password\]){2,}/g, "[password]");
+}
+
+/** As long as before: PostgreSQL tells names without quotes so (4.1.1), and a secret that stands where a name would. */
+function inSmallLetters(text: string): string {
+  return text.replace(/\p{Lu}/gu, (letter) => {
+    const small = letter.toLowerCase();
+    return small.length === letter.length ? small : letter;
+  });
 }
 
 /** How much of the text from here on is a part of the secret; 0: less than counts. */

@@ -19,3 +19,8 @@ Deno.test("hideSecrets() hides short secrets whole, knows no empty ones, and tel
   equal(hideSecrets("a pw b", ["pw", ""]), "a [password] b");
   equal(hideSecrets("x".repeat(10_000), [""]).length, 500);
 });
+
+Deno.test("hideSecrets() knows a secret whose letters a server made small or large", () => {
+  equal(hideSecrets('column "ab-cdefgh1" does not exist', ["Ab-CdEfGh1"]), 'column "[password]" does not exist');
+  equal(hideSecrets("İİ: ÄBCDEFG", ["äbcdefG"]), "İİ: [password]", "and nothing is moved by letters that grow");
+});
