@@ -49,6 +49,12 @@ export class ConnectionRate {
     return isAdmitted;
   }
 
+  /** Counts more of a peer whose connection cost more than one. */
+  charge(peer: string, connections: number): void {
+    const bucket = this.#buckets.get(peer);
+    if (bucket !== undefined) bucket.left = Math.max(0, bucket.left - connections);
+  }
+
   /** Takes one back: its caller has authenticated. */
   giveBack(peer: string): void {
     const bucket = this.#buckets.get(peer);

@@ -44,3 +44,13 @@ Deno.test("ConnectionRate remembers the last 4096 addresses", () => {
   for (let i = 0; i < 4096; i++) rate.admits(`10.2.${i >> 8}.${i & 255}`);
   deepEqual([rate.size, rate.admits("first")], [4096, true]);
 });
+
+Deno.test("ConnectionRate counts a connection that cost more than one as several", () => {
+  const { rate, admitted } = setUp();
+  rate.admits("10.0.0.1");
+  rate.charge("10.0.0.1", 400);
+  equal(admitted("10.0.0.1", 2000), 99);
+  rate.charge("10.0.0.1", 400);
+  rate.charge("10.0.0.2", 400);
+  deepEqual([admitted("10.0.0.1", 1), rate.size], [0, 1]);
+});

@@ -17,6 +17,7 @@ import {
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { status } from "@grpc/grpc-js";
+import { collectAll } from "../../vault/garbage.ts";
 import type { Logger } from "../../vault/ports.ts";
 import { plainAddress } from "./call_names.ts";
 import { ConnectionRate } from "./connection_rate.ts";
@@ -33,6 +34,7 @@ import {
   sizeOf,
 } from "./guarded_call.ts";
 import { DEFAULT_ANSWERS, PendingAnswers } from "./pending_answers.ts";
+import { watchHeaders } from "./header_watch.ts";
 import { limitResets } from "./reset_limit.ts";
 import { letGoOfUnsent, letGoWhenClosed } from "./runtime_leaks.ts";
 import { answerOf, isAnsweredToKnown, isTaken, type UnhandledCall } from "./unhandled_calls.ts";
@@ -51,6 +53,10 @@ const REQUEST_BYTES_PER_MS = 256;
 const ANSWER_MS = 30_000;
 /** How long a connection may take for TLS and for the HTTP/2 preface with its settings. */
 const HANDSHAKE_MS = 10_000;
+/** As how many connections one counts that was ended for its headers: it left some 15 MB. */
+const HEADERS_COST = 50;
+/** After so many of them the garbage is collected. */
+const COLLECTED_AFTER = 4;
 /** How often deadlines are looked at. */
 const SWEEP_MS = 1000;
 /** How often what was refused is logged: whoever floods must not fill the disk. */
@@ -99,6 +105,8 @@ export class Http2Guard {
   readonly #onUnhandled: (call: UnhandledCall) => void;
   readonly #operations: ReadonlyMap<string, string>;
   readonly #refused = new Map<string, number>();
+  readonly #onStream = new WeakMap<ServerHttp2Session, () => void>();
+  #endedForHeaders = 0;
   #reportedAt = -Infinity;
   /** Read once a second: a call needs no better one, and reading a clock costs more than what it is for. */
   #now = performance.now();
@@ -159,7 +167,9 @@ export class Http2Guard {
       letGoWhenClosed(socket);
       if (!this.#connections.accept(socket)) return;
       this.#firstBytes.await(socket, must, () => {
-        if (this.#rate.admits(peerOf(plainAddress(socket.remoteAddress ?? "unknown")))) return begin();
+        if (this.#rate.admits(peerOf(plainAddress(socket.remoteAddress ?? "unknown")))) {
+          return begin();
+        }
         this.#count("too_many_connections");
         socket.destroy();
       });
@@ -176,12 +186,30 @@ export class Http2Guard {
       session.on("error", () => this.#count("broken_connection"));
       this.#connections.attach(session);
       letGoWhenClosed(session);
+      this.#watchHeaders(session);
       limitResets(session, { now: () => this.#now, onEnded: () => this.#count("too_many_resets") });
     });
     server.prependListener("stream", (stream: ServerHttp2Stream) => {
       stream.on("error", () => this.#count("broken_call"));
+      if (stream.session !== undefined) this.#onStream.get(stream.session as ServerHttp2Session)?.();
     });
     server.on("error", (error) => this.#logger.log("warn", "grpc_listener_failed", { reason: error.message }));
+  }
+
+  #watchHeaders(session: ServerHttp2Session): void {
+    const connection = this.#connections.of(session);
+    if (connection === undefined) return;
+    const onStream = watchHeaders(session, {
+      isKnown: () => connection.stage === "known",
+      onEnded: () => this.#endForHeaders(connection.account.peer),
+    });
+    if (onStream !== undefined) this.#onStream.set(session, onStream);
+  }
+
+  #endForHeaders(peer: string): void {
+    this.#count("too_many_headers");
+    this.#rate.charge(peer, HEADERS_COST);
+    if (++this.#endedForHeaders % COLLECTED_AFTER === 0) collectAll();
   }
 
   /** Whether grpc-js may have the stream. */
