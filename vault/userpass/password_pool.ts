@@ -20,7 +20,7 @@ export interface PasswordHasher {
 
 /** Bytes of a hash's salt. */
 export const SALT_BYTES = 16;
-/** At some 40 ms each, whoever comes later would wait for more than ten seconds. */
+/** On two cores some five seconds of hashing natively, a minute of it in WebAssembly. */
 export const MAX_WAITING = 500;
 
 type Unnumbered<T> = T extends { readonly id: number } ? Omit<T, "id"> : never;
