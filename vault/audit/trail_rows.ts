@@ -24,6 +24,8 @@ export interface RowsOfCommit {
 /** So many old rows go with one commit: it takes a few hundred microseconds more, and they go faster than others come. */
 const MAX_GONE = 32;
 
+const NONE: readonly number[] = [];
+
 /** Knows which rows there are. */
 export class TrailRows {
   /** By the number of their last line, in order. */
@@ -55,26 +57,30 @@ export class TrailRows {
    * @param synced Number of the last line that it can't lose: older rows can go.
    */
   next({ sequence, hash }: ChainEnd, lines: string, synced: number): RowsOfCommit {
-    const old = this.#outbox.slice(0, MAX_GONE);
-    const gone = old.filter((last) => last <= synced);
+    const gone = this.#gone(synced);
     const closed = this.#closed.splice(0);
     const isKept = lines !== "";
+    const writes: Write[] = gone.map((last) => ({ kind: "audit_outbox", key: outboxKey(last) }));
+    for (const key of closed) writes.push({ kind: "audit_open", key });
+    // The lines say where the trail ends; where there are none, the head does (`stored_head.ts`).
+    if (isKept) writes.push({ kind: "audit_outbox", key: outboxKey(sequence), value: { lines } });
+    else writes.push({ kind: "audit_head", key: "head", value: { sequence, hash } });
     return {
-      writes: [
-        ...gone.map((last): Write => ({ kind: "audit_outbox", key: outboxKey(last) })),
-        ...closed.map((key): Write => ({ kind: "audit_open", key })),
-        // The lines say where the trail ends; where there are none, the head does (`stored_head.ts`).
-        isKept
-          ? { kind: "audit_outbox", key: outboxKey(sequence), value: { lines } }
-          : { kind: "audit_head", key: "head", value: { sequence, hash } },
-      ],
+      writes,
       committed: () => {
-        this.#outbox.splice(0, gone.length);
+        if (gone.length > 0) this.#outbox.splice(0, gone.length);
         if (isKept) this.#outbox.push(sequence);
         this.#head = sequence;
       },
       abandoned: () => void this.#closed.push(...closed),
     };
+  }
+
+  /** The oldest rows whose lines the file can't lose. Most commits find none. */
+  #gone(synced: number): readonly number[] {
+    let count = 0;
+    while (count < MAX_GONE && this.#outbox[count]! <= synced) count++;
+    return count === 0 ? NONE : this.#outbox.slice(0, count);
   }
 }
 
