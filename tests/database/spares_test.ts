@@ -147,6 +147,39 @@ databaseTest("200 callers at once leave a handful of spares, and a start after a
   equal((await it.accounts()).length, 200, "no account that somebody has is taken for one that nobody has");
 });
 
+databaseTest(
+  "tokens end, roles change and go, pools are reset while accounts are made: none is left that isn't leased",
+  async (it) => {
+    await it.role("reader");
+    const live = () => it.engine.leases.held().filter(({ state }) => state === "live").map(({ username }) => username);
+    const disturbances: [what: string, status: number, disturb: (token: string) => Promise<unknown>][] = [
+      ["token ended", 403, (token) => it.api.call("POST", "auth/token/revoke-self", { token })],
+      ["role deleted", 200, () => it.api.must("DELETE", "database/roles/reader")],
+      ["role written", 200, () => it.role("reader", { default_ttl: "2h" })],
+      ["pool reset", 200, () => it.api.must("POST", "database/reset/main")],
+    ];
+    for (const [what, status, disturb] of disturbances) {
+      const token = await it.user(`user-of-${what.replace(" ", "-")}`);
+      await it.role("reader");
+      await haveSpare(it, token);
+      const asked = Array.from({ length: 12 }, () => it.read("reader", token));
+      const [answers] = await Promise.all([Promise.all(asked), disturb(token)]);
+      const statuses = new Set(answers.map((one) => one.status));
+      statuses.delete(200);
+      ok(
+        statuses.size === 0 || status !== 200 && statuses.size === 1 && statuses.has(status),
+        `${what}: ${[...statuses]}`,
+      );
+      await it.until(
+        async () => `${await it.accounts()}` === `${live().sort()}`,
+        `${what}: accounts as leased`,
+        20_000,
+      );
+      if (status !== 200) deepEqual(live(), [], what);
+    }
+  },
+);
+
 databaseTest("an account of another kind of name is left alone, whatever it ends in", async (it) => {
   await it.role("reader");
   const token = await it.user("alice");
