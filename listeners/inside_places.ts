@@ -9,6 +9,11 @@ import { connect, type Socket } from "node:net";
 
 /** Servers that are kept for peers who may come again; each costs a descriptor. */
 const RESTING_SERVERS = 8;
+/**
+ * How long after each other a server is tried that can't be reached: a flood may have taken the last descriptor, and with it
+ * the server's listener, which comes back by itself. Nothing has been sent by then.
+ */
+const TRIED_AGAIN_AFTER_MS = [20, 60, 200, 600, 1200];
 
 /** Who opens the servers behind, one for each peer address. */
 export interface InsideServers {
@@ -49,13 +54,13 @@ export class InsidePlaces {
     return this.#waiting.length;
   }
 
-  /** Connected for a peer as soon as there is a place; who asked first comes first. Rejects where there is no server. */
+  /** Connected for a peer as soon as there is a place; who asked first comes first. Rejects where no server comes. */
   async connect(peer: string): Promise<InsideConnection> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     const served = this.#use(peer);
     try {
-      const socket = await connected(await served.path);
+      const socket = await reached(await served.path);
       socket.once("close", () => this.#leave(served));
       return { socket, end: () => void socket.destroy() };
     } catch (error) {
@@ -94,6 +99,16 @@ export class InsidePlaces {
       this.#servers.close(peer);
     }
   }
+}
+
+/** A socket that is connected, by the last attempt at the latest, whose failure is thrown. */
+async function reached(path: string): Promise<Socket> {
+  for (const waitMs of TRIED_AGAIN_AFTER_MS) {
+    const socket = await connected(path).catch(() => null);
+    if (socket !== null) return socket;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+  return connected(path);
 }
 
 /** A socket that is connected. Deno 2.7 never closes one that is given up while it connects. */

@@ -21,9 +21,21 @@ Deno.test("InsidePlaces gives a connection that stands: one given up while it co
 Deno.test("InsidePlaces gives a place back where nobody listens, and asks for no other server: each costs a descriptor", async () => {
   let opened = 0;
   const places = new InsidePlaces(1, { open: () => Promise.resolve(`/absent/socket${++opened}`), close: () => {} });
-  for (let i = 0; i < 3; i++) await rejects(places.connect("192.0.2.1"), /ENOENT|No such file/);
+  for (let i = 0; i < 2; i++) await rejects(places.connect("192.0.2.1"), /ENOENT|No such file/);
   equal(places.waiting, 0);
   equal(opened, 1);
+});
+
+Deno.test("InsidePlaces waits for a server that listens again in a moment, as one does that had no descriptor", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/socket`;
+  Deno.listen({ transport: "unix", path }).close();
+  const connection = new InsidePlaces(1, serversAt(path)).connect("192.0.2.1");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await Deno.remove(path).catch(() => {});
+  using _listener = Deno.listen({ transport: "unix", path });
+  (await soon(connection)).end();
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("InsidePlaces asks again for a server that couldn't be opened", async () => {
