@@ -52,6 +52,7 @@ class HeaderWatch {
   readonly #handOn: (bytes: Buffer) => void;
   readonly #ports: HeaderWatchPorts;
   readonly #pieces: Buffer[] = [];
+  #isHandingOn = false;
   #unlooked = 0;
 
   constructor(session: ServerHttp2Session, handOn: (bytes: Buffer) => void, ports: HeaderWatchPorts) {
@@ -61,25 +62,30 @@ class HeaderWatch {
   }
 
   hear(bytes: Buffer): void {
-    const isWaiting = this.#pieces.length > 0;
-    const size = this.#ports.isKnown() ? bytes.length : PIECE_BYTES;
-    for (let at = 0; at < bytes.length; at += size) this.#pieces.push(bytes.subarray(at, at + size));
-    if (!isWaiting) this.#handOnPiece();
+    if (!this.#isHandingOn && this.#ports.isKnown()) return this.#handOn(bytes);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.#pieces.push(bytes.subarray(at, at + PIECE_BYTES));
+    if (this.#isHandingOn) return;
+    this.#isHandingOn = true;
+    this.#handOnPiece();
   }
 
-  /** One in each tick: by the next one, JavaScript has been told of the streams in it. No other bytes are read meanwhile. */
+  /**
+   * One in each tick: by the next one, and no sooner, JavaScript has been told of the streams in it. A socket may be read
+   * several times in one tick.
+   */
   #handOnPiece(): void {
     const piece = this.#pieces.shift();
+    this.#isHandingOn = piece !== undefined;
     if (piece === undefined) return;
     if (this.#unlooked >= LOOK_AFTER_BYTES && this.#hasTooManyRefused()) return this.#end();
     this.#unlooked += piece.length;
     this.#handOn(piece);
-    if (this.#pieces.length > 0) nextTick(() => this.#handOnPiece());
+    nextTick(() => this.#handOnPiece());
   }
 
   #hasTooManyRefused(): boolean {
     this.#unlooked = 0;
-    if (this.#session.destroyed) return false;
+    if (this.#session.destroyed || this.#ports.isKnown()) return false;
     const last = this.#session.state.lastProcStreamID ?? 0;
     // A client's streams have odd numbers, one after the other; the last one's headers may not be whole yet.
     return (last - 1) / 2 - this.told > MOST_REFUSED;

@@ -1,8 +1,10 @@
 import { equal, ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { connect } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { GetAgentManifestRequestSchema } from "../../proto/gen/rune/vault/v1/vault_pb.ts";
 import { END_HEADERS, END_STREAM, FRAME, named, RawHttp2, REMEMBERED } from "./_raw_http2.ts";
+import { soon } from "../../tests/soon.ts";
 import { frame, startAnswering, vault } from "./_test_support.ts";
 import { MOST_REFUSED } from "./header_watch.ts";
 
@@ -71,4 +73,20 @@ Deno.test("a few such calls end no connection, nor do many calls at once or a la
   await raw.send(FRAME.data, 0, 1 + 2 * large, head);
   for (let sent = 0; sent < 3; sent++) await raw.send(FRAME.data, 0, 1 + 2 * large, Buffer.alloc(16_000));
   equal(raw.closed, false);
+});
+
+Deno.test("calls whose headers come in one read and whose messages in the next end no connection", async () => {
+  await using running = await start();
+  const session = connect(`http://${running.address}`);
+  session.on("error", () => {});
+  const headers = { ":path": path, ":method": "POST", "content-type": "application/grpc" };
+  const open = () => {
+    const stream = session.request(headers);
+    stream.on("error", () => {});
+    stream.end(body);
+    return soon(new Promise((resolve) => stream.once("response", resolve)));
+  };
+  for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 50 }, open));
+  equal(session.closed, false);
+  session.destroy();
 });
