@@ -16,8 +16,11 @@ import type { Buffer } from "node:buffer";
 import type { ServerHttp2Session } from "node:http2";
 import { nextTick } from "node:process";
 
-/** What of an unknown peer is handed on at once: fewer than thirty such streams. */
-const PIECE_BYTES = 4096;
+/**
+ * What of an unknown peer is handed on at once: fewer than sixty such streams. The budget of strangers (S17) counts 256 bytes
+ * more for each piece of a message, and its largest, of 256 MiB, has to fit into their 272.
+ */
+const PIECE_BYTES = 8192;
 /** Fewer bytes than this hold too few of them to look for. */
 const LOOK_AFTER_BYTES = 2048;
 /** Streams that a client may lose so, or whose numbers it may leave out. */
