@@ -17,6 +17,8 @@ const STATUSES: ReadonlySet<number> = new Set([200, 201, 202, 204, 400, 403, 404
 const OAUTH = /identity\/+oidc\/+provider\/.*(?:authorize|token|userinfo)/;
 /** Where a database server is asked, or a connection to one is missing, Vault says 500; these words are our own faults'. */
 const OURS = /internal error, request id/;
+/** Mistakes of callers that Vault answers by 500 as well. */
+const MISTAKES = /username does not exist|policies have changed, not renewing|Field validation failed/;
 const MAX_ERROR_CHARS = 3000;
 
 let served: { readonly api: ApiVault; inputs: number } | undefined;
@@ -92,8 +94,9 @@ async function assertAnswer({ method, path }: ApiRequest, response: Response): P
   const text = await response.text();
   const what = `${method} ${path.slice(0, 80)} answered ${response.status} ${text.slice(0, 300)}`;
   const isOauth = OAUTH.test(path);
-  const isUpstream = response.status === 500 && path.startsWith("database/") && !OURS.test(text);
-  must(STATUSES.has(response.status) || isOauth && response.status === 401 || isUpstream, what);
+  const isSaidBy500 = response.status === 500 && !OURS.test(text) &&
+    (path.startsWith("database/") || MISTAKES.test(text));
+  must(STATUSES.has(response.status) || isOauth && response.status === 401 || isSaidBy500, what);
   // The listener leaves the body of a HEAD out.
   if (method === "HEAD") return;
   if (response.status === 204) return must(text === "", what);
