@@ -10,7 +10,7 @@
 
 import { VaultError } from "../errors.ts";
 import { hashOf, macOf, nextKey } from "./chain.ts";
-import { GENESIS_HASH, type LineParts, lineParts, parseLine, type StoredEntry } from "./entry.ts";
+import { GENESIS_HASH, type LineParts, lineParts } from "./entry.ts";
 import { linesOf, type TrailFile } from "./trail_files.ts";
 
 /** A key of the trail: the first one, or one with which a later series began. */
@@ -79,26 +79,6 @@ async function checkFile(checker: TrailChecker, path: string): Promise<boolean> 
     if (!(error instanceof VaultError) || error.kind !== "invalid_argument") throw error;
     checker.fail(path, line + 1, error.message);
     return false;
-  }
-}
-
-/**
- * The entries after a number, each checked against the one before it.
- *
- * @throws {VaultError} `invalid_argument` at the first line that is broken.
- */
-export async function* entriesAfter(
-  files: readonly TrailFile[],
-  sequence: number,
-  keys: readonly SeriesKey[] = [],
-): AsyncGenerator<StoredEntry> {
-  const checker = new TrailChecker({ keys });
-  for (const { path } of files) {
-    for await (const { text, number } of linesOf(path)) {
-      const broken = checker.check(text, path, number);
-      if (broken !== null) throw new VaultError("invalid_argument", brokenText(broken));
-      if (checker.last! > sequence) yield parseLine(text);
-    }
   }
 }
 

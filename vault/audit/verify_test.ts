@@ -5,7 +5,7 @@ import { TestTrail, withTrail } from "./_test_support.ts";
 import { ALLOWED } from "./encoding.ts";
 import { inOrder, linesOf, trailFiles } from "./trail_files.ts";
 import { parseSeriesKey } from "./series_key.ts";
-import { entriesAfter, type TrailHead, verifyTrail } from "./verify.ts";
+import { type TrailHead, verifyTrail } from "./verify.ts";
 
 const LINES = 12;
 
@@ -139,17 +139,6 @@ Deno.test("a file that another program compressed and somebody altered or cut of
       );
       assert.equal((await inOrder([path]))[0]!.path, path, "it does not keep the others from being read");
     }
-  });
-});
-
-Deno.test("entriesAfter() gives what is past a number, and nothing past a broken line", async () => {
-  await withLines(async (it, lines) => {
-    await Deno.writeTextFile(it.path, lines.map((line) => `${line}\n`).join(""));
-    const numbers = async () =>
-      (await Array.fromAsync(entriesAfter(await inOrder([it.path]), 8))).map(({ seq }) => seq);
-    assert.deepEqual(await numbers(), [9, 10, 11, 12]);
-    await found(it, lines.toSpliced(9, 1));
-    await assert.rejects(numbers());
   });
 });
 

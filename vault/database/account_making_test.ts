@@ -5,6 +5,7 @@ import { MemoryStore } from "../../tests/fakes/memory_store.ts";
 import { FakeClock, MemoryLogger } from "../../tests/fakes/ports.ts";
 import { seededRandom } from "../../tests/fakes/seeded_random.ts";
 import { refused } from "../_test_support.ts";
+import { leaseRecord, NOW } from "../leases/_test_support.ts";
 import { Leases } from "../leases/leases.ts";
 import { VaultState } from "../state.ts";
 import type { DatabaseConnectionRecord, DatabaseRoleRecord, LeaseRecord } from "../storage/database_records.ts";
@@ -13,7 +14,6 @@ import { AccountMaking, type WantedAccount } from "./account_making.ts";
 import { OpenConnection } from "./open_connection.ts";
 import { SpareAccounts } from "./spare_accounts.ts";
 
-const NOW = 1_700_000_000_000;
 const END = "-abcdefghij";
 const ROLE: DatabaseRoleRecord = {
   mountAccessor: "database_1",
@@ -43,20 +43,8 @@ const DETAILS = {
 };
 
 function lease(username: string): LeaseRecord {
-  return {
-    id: `database/creds/reader/${username}`,
-    mountAccessor: "database_1",
-    tokenHash: "token-of-alice",
-    entityId: "alice",
-    role: "reader",
-    issuedAt: NOW,
-    expiresAt: NOW + 3_600_000,
-    renewedAt: null,
-    maxExpiresAt: NOW + 3_600_000,
-    defaultTtl: 3600,
-    state: "live",
-    account: { connection: "main", place: "db:5432", username, revocation: [], renewal: [] },
-  };
+  const account = { connection: "main", place: "db:5432", username, revocation: [], renewal: [] };
+  return leaseRecord(username, { maxExpiresAt: NOW + 3_600_000, account });
 }
 
 /** What makes accounts, over a server that is a list of what it was asked. */

@@ -1,30 +1,25 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { MemoryStore } from "../../tests/fakes/memory_store.ts";
 import { FakeClock, MemoryLogger } from "../../tests/fakes/ports.ts";
+import { leaseRecord, NOW } from "../leases/_test_support.ts";
 import { VaultState } from "../state.ts";
 import type { LeaseRecord } from "../storage/database_records.ts";
 import type { Store } from "../storage/store.ts";
 import { Writer } from "../writer.ts";
 import { DoubtfulAccounts } from "./doubtful_accounts.ts";
 
-const NOW = 1_700_000_000_000;
-
 function spare(end: string): LeaseRecord {
-  return {
-    id: `database/creds/reader/${end}`,
-    mountAccessor: "database_1",
+  return leaseRecord(end, {
     tokenHash: "",
     entityId: "",
-    role: "reader",
     issuedAt: NOW - 1000,
     expiresAt: NOW - 1000,
-    renewedAt: null,
     maxExpiresAt: NOW - 1000,
     defaultTtl: 0,
     state: "ending",
     isUncertain: true,
     account: { connection: "main", place: "db:1", username: end, isNameEnd: true, revocation: [], renewal: [] },
-  };
+  });
 }
 
 /** A vault's doubts about accounts whose names end so. */

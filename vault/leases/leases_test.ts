@@ -6,27 +6,8 @@ import { Writer } from "../writer.ts";
 import { MemoryStore } from "../../tests/fakes/memory_store.ts";
 import { FakeClock, MemoryLogger } from "../../tests/fakes/ports.ts";
 import { VaultError } from "../errors.ts";
+import { leaseRecord as lease, NOW } from "./_test_support.ts";
 import { Leases } from "./leases.ts";
-
-const NOW = 1_700_000_000_000;
-
-function lease(id: string, more: Partial<LeaseRecord> = {}): LeaseRecord {
-  return {
-    id: `database/creds/reader/${id}`,
-    mountAccessor: "database_1",
-    tokenHash: "token-of-alice",
-    entityId: "alice",
-    role: "reader",
-    issuedAt: NOW,
-    expiresAt: NOW + 3_600_000,
-    renewedAt: null,
-    maxExpiresAt: NOW + 7_200_000,
-    defaultTtl: 3600,
-    state: "live",
-    account: { connection: "main", place: "db:1", username: `v-${id}`, revocation: [], renewal: [] },
-    ...more,
-  };
-}
 
 /** Leases over accounts that are a set of names. */
 async function withLeases(use: (it: TestLeases) => Promise<void>): Promise<void> {
